@@ -1,0 +1,1 @@
+//! The gateway between a hospital's older systems and FHIRcast.
