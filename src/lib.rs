@@ -1,1 +1,3 @@
 //! The gateway between a hospital's older systems and FHIRcast.
+
+pub mod fhircast;
