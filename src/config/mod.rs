@@ -1,0 +1,298 @@
+//! The configuration: built-in default file ← site file ← environment ← flags, every problem at once, with its place.
+//!
+//! Knows no adapter: an adapter's settings are a struct of the adapter, composed in `adapters.rs`. Reads no environment
+//! and no file of its own accord; `main` hands both in.
+
+mod effective;
+mod layers;
+mod problems;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use figment::value::{Dict, Value};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+pub use layers::{Layer, LayerError, Layers};
+pub use problems::{Place, Problem, Problems};
+
+use crate::http::HttpSettings;
+use crate::hub::HubSettings;
+
+/// The built-in default file, which is also the configuration's reference.
+pub const DEFAULT: &str = include_str!("../../config/gateway.toml");
+
+/// The file name under which the built-in defaults are shown.
+pub const DEFAULT_NAME: &str = "config/gateway.toml";
+
+/// The whole configuration, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// The listener for the hub, and what its HTTP connections may cost.
+    pub http: HttpConfig,
+    /// The operator's listener.
+    pub admin: AdminConfig,
+    /// The hub.
+    pub hub: HubSettings,
+    /// Whose screen a message is for.
+    pub sessions: SessionsConfig,
+    /// Where mapping files are.
+    pub mappings: MappingsConfig,
+    /// Where state is kept, and how much of it.
+    pub store: StoreConfig,
+    /// What is logged.
+    pub log: LogConfig,
+    /// The adapters by name, each still in its own kind's terms.
+    pub adapters: BTreeMap<String, AdapterConfig>,
+}
+
+/// `[http]`: where applications reach the hub.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    /// The address of the hub; a loopback address, as the hub has no authentication (SEC-04).
+    pub listen: SocketAddr,
+    /// What a connection may cost.
+    pub limits: HttpSettings,
+}
+
+/// `[admin]`: where the operator's commands reach the gateway.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdminConfig {
+    /// Always a loopback address.
+    pub listen: SocketAddr,
+}
+
+/// `[sessions]`: whose screen a message is for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionsConfig {
+    /// How a topic is made of a user or workstation.
+    pub topic: TopicRule,
+    /// What becomes of a message that means an event but names nobody.
+    pub nobody: Nobody,
+    /// How many sessions the directory lists before it forgets the one unseen for longest.
+    pub max: usize,
+}
+
+/// How a topic is made of a user or workstation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TopicRule {
+    /// A keyed hash of the user, or of the workstation where no user is known (SEC-03).
+    Unguessable,
+    /// The user's or workstation's name itself: anybody who knows it can follow and steer that screen.
+    Name,
+}
+
+/// What becomes of a message that means an event but names nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nobody {
+    /// It is refused, so that a broken link is seen.
+    Reject,
+    /// It is recorded as ignored.
+    Ignore,
+}
+
+/// `[mappings]`: where mapping files are.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MappingsConfig {
+    /// The site's files. One with the name of a built-in mapping replaces it. May be missing.
+    pub directory: PathBuf,
+}
+
+/// `[store]`: where state is kept, and how much of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreConfig {
+    /// Created with owner-only permissions.
+    pub directory: PathBuf,
+    /// How many messages the journal holds.
+    pub journal: usize,
+    /// How long a resend is recognised.
+    pub remember: jiff::SignedDuration,
+}
+
+/// `[log]`: what is logged.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// A level, or a filter by module: `info`, `fhircast_gateway::hub=debug,info`.
+    pub filter: String,
+}
+
+/// `[adapter.NAME]`: one adapter, its own settings not yet read.
+#[derive(Debug)]
+pub struct AdapterConfig {
+    /// What wire it speaks.
+    pub kind: String,
+    /// The mapping of everything it receives; without one, each mapping's `accept` decides.
+    pub mapping: Option<String>,
+    /// The settings of its kind, over the kind's defaults.
+    pub settings: Value,
+}
+
+impl Config {
+    /// Reads the layers. Problems go into `problems`; what is wrong there falls back to the default, so that all the
+    /// others are found in the same run.
+    pub fn read(layers: &Layers, problems: &mut Problems) -> Option<Self> {
+        let merged = layers.merged();
+        let mut reader = Reader { layers, problems };
+        reader.check_sections(&merged);
+        Some(Self {
+            http: reader.section(&merged, "http")?,
+            admin: reader.section(&merged, "admin")?,
+            hub: reader.section(&merged, "hub")?,
+            sessions: reader.section(&merged, "sessions")?,
+            mappings: reader.section(&merged, "mappings")?,
+            store: reader.section(&merged, "store")?,
+            log: reader.section(&merged, "log")?,
+            adapters: reader.adapters(&merged),
+        })
+        .inspect(|config| config.check_loopback(layers, problems))
+    }
+
+    /// Without authentication a hub, and whoever operates it, is served on loopback only (SEC-01, SEC-04).
+    fn check_loopback(&self, layers: &Layers, problems: &mut Problems) {
+        for (key, address) in [("http", self.http.listen), ("admin", self.admin.listen)] {
+            if !address.ip().is_loopback() {
+                let problem = Problem::new(format!("`{key}.listen` must be a loopback address, not {}", address.ip()))
+                    .help("the hub has no authentication or TLS, so it is served on 127.0.0.1 or [::1] only");
+                problems.push(problem.at(layers.place_of_value(&[key, "listen"])));
+            }
+        }
+    }
+}
+
+/// Prints the effective configuration, one key a line, each with where its value came from.
+pub fn print_effective(layers: &Layers) -> String {
+    effective::print(layers)
+}
+
+/// Reads `value` as the settings of `path`; each problem is recorded with its place, and the value goes on without it.
+///
+/// `defaults` is the path whose values stand in where a bad one was taken out.
+pub fn settings<T: DeserializeOwned>(
+    layers: &Layers,
+    path: &[&str],
+    value: &Value,
+    problems: &mut Problems,
+) -> Option<T> {
+    Reader { layers, problems }.settings(path, value)
+}
+
+struct Reader<'a> {
+    layers: &'a Layers,
+    problems: &'a mut Problems,
+}
+
+/// The sections there are, in the order of the default file.
+const SECTIONS: [&str; 9] =
+    ["http", "admin", "hub", "sessions", "mappings", "store", "log", "adapter_defaults", "adapter"];
+
+impl Reader<'_> {
+    fn check_sections(&mut self, merged: &Dict) {
+        for key in merged.keys().filter(|key| !SECTIONS.contains(&key.as_str())) {
+            self.problems.push(problems::unknown_key(self.layers, &[key], "the configuration", &SECTIONS));
+        }
+    }
+
+    fn section<T: DeserializeOwned>(&mut self, merged: &Dict, name: &str) -> Option<T> {
+        let empty = Value::from(Dict::new());
+        self.settings(&[name], merged.get(name).unwrap_or(&empty))
+    }
+
+    /// Takes out one bad key after another until what is left can be read; serde itself would stop at the first.
+    fn settings<T: DeserializeOwned>(&mut self, path: &[&str], value: &Value) -> Option<T> {
+        let mut value = value.clone();
+        loop {
+            let error = match value.deserialize::<T>() {
+                Ok(settings) => return Some(settings),
+                Err(error) => error,
+            };
+            let inner = problems::inner_path(&error);
+            let full: Vec<&str> = path.iter().copied().chain(inner.iter().map(String::as_str)).collect();
+            self.problems.push(problems::from_figment(self.layers, &full, path, &error));
+            if !self.replace_by_default(&mut value, &full, &inner) {
+                return None;
+            }
+        }
+    }
+
+    /// Puts the built-in default in the place of a bad value, or takes the value out; false when that changes nothing.
+    fn replace_by_default(&self, value: &mut Value, full: &[&str], inner: &[String]) -> bool {
+        let Some((last, parents)) = inner.split_last() else { return false };
+        let Some(dict) = dict_at(value, parents) else { return false };
+        match self.layers.default_value(full) {
+            Some(default) if dict.get(last) != Some(&default) => dict.insert(last.clone(), default).is_some(),
+            _ => dict.remove(last).is_some(),
+        }
+    }
+
+    fn adapters(&mut self, merged: &Dict) -> BTreeMap<String, AdapterConfig> {
+        let Some(Value::Dict(_, adapters)) = merged.get("adapter") else { return BTreeMap::new() };
+        adapters
+            .iter()
+            .filter_map(|(name, value)| self.adapter(merged, name, value).map(|adapter| (name.clone(), adapter)))
+            .collect()
+    }
+
+    fn adapter(&mut self, merged: &Dict, name: &str, value: &Value) -> Option<AdapterConfig> {
+        let place = || self.layers.place_of_key(&["adapter", name]);
+        let Value::Dict(_, settings) = value else {
+            self.problems.push(Problem::new(format!("`adapter.{name}` must be a table")).at(place()));
+            return None;
+        };
+        let mut settings = settings.clone();
+        let kind = match settings.remove("kind") {
+            Some(Value::String(_, kind)) => kind,
+            _ => {
+                let problem = Problem::new(format!("adapter `{name}` does not say its kind"))
+                    .help("add a line such as: kind = \"mllp\"");
+                self.problems.push(problem.at(place()));
+                return None;
+            }
+        };
+        let mapping = match settings.remove("mapping") {
+            None => None,
+            Some(Value::String(_, mapping)) => Some(mapping),
+            Some(_) => {
+                let problem = Problem::new("a mapping is named by a string, such as \"vendors/acme-ris\"".into());
+                self.problems.push(problem.at(self.layers.place_of_value(&["adapter", name, "mapping"])));
+                None
+            }
+        };
+        let settings = over_kind_defaults(merged, &kind, settings);
+        Some(AdapterConfig { kind, mapping, settings })
+    }
+}
+
+fn over_kind_defaults(merged: &Dict, kind: &str, settings: Dict) -> Value {
+    let defaults = match merged.get("adapter_defaults") {
+        Some(Value::Dict(_, kinds)) => kinds.get(kind).cloned(),
+        _ => None,
+    };
+    match defaults {
+        Some(Value::Dict(_, mut base)) => {
+            layers::merge(&mut base, settings);
+            Value::from(base)
+        }
+        _ => Value::from(settings),
+    }
+}
+
+fn dict_at<'v>(value: &'v mut Value, path: &[String]) -> Option<&'v mut Dict> {
+    let Value::Dict(_, dict) = value else { return None };
+    match path.split_first() {
+        None => Some(dict),
+        Some((first, rest)) => dict_at(dict.get_mut(first)?, rest),
+    }
+}
+
+#[cfg(test)]
+mod tests;

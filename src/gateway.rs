@@ -1,0 +1,224 @@
+//! The way of a message, in one place: known already? → mapping → session → hub → journal → answer.
+//!
+//! Knows no wire, and nothing of how a mapping or a topic works inside.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use fhircast_gateway_adapter_api::{BoxFuture, Clock, Fault, Inbound, Outcome, Rejection, Sink};
+use tracing::{debug, info, warn};
+use uuid::Uuid;
+
+use crate::config::Nobody;
+use crate::hub::{Hub, NewEvent};
+use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Selection};
+use crate::sessions::{Directory, Seat};
+use crate::store::{Admission, Journal, MessageKey, Record, Ticket};
+
+/// Takes what the adapters receive, and says what became of it.
+pub struct Gateway {
+    /// The mappings in force.
+    pub mappings: ArcSwap<MappingSet>,
+    /// The mapping that a source is bound to, where its configuration names one.
+    pub bound: HashMap<Arc<str>, String>,
+    /// What becomes of a message that means an event but names nobody.
+    pub nobody: Nobody,
+    /// Whose screen.
+    pub sessions: Arc<Directory>,
+    /// The hub.
+    pub hub: Hub,
+    /// What came in.
+    pub journal: Arc<Journal>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Sink for Gateway {
+    fn submit(&self, inbound: Inbound) -> BoxFuture<'_, Outcome> {
+        Box::pin(self.take(inbound))
+    }
+}
+
+/// What became of a message, for its answer and for the journal.
+struct Result {
+    outcome: Outcome,
+    mapping: Option<String>,
+    topic: Option<String>,
+    events: Vec<(String, String)>,
+    /// Why it was ignored; a refusal carries its own reason.
+    note: Option<&'static str>,
+}
+
+impl Gateway {
+    async fn take(&self, inbound: Inbound) -> Outcome {
+        let received = self.clock.now();
+        let key = MessageKey {
+            source: Arc::clone(&inbound.source),
+            sender: inbound.sender.clone(),
+            control_id: inbound.control_id.clone(),
+        };
+        let ticket = match self.journal.admit(key, &inbound.raw, received) {
+            Admission::New(ticket) => ticket,
+            Admission::ControlIdReused(ticket) => {
+                warn!(source = %inbound.source, control_id = %inbound.control_id,
+                    "Control id used again with other content; taken as a new message.");
+                ticket
+            }
+            Admission::Resend(outcome) => return self.answer_resend(&inbound, received, outcome),
+            Admission::InHand => {
+                return Outcome::Unavailable { reason: "this message is being handled on another connection".into() };
+            }
+        };
+        let result = self.handle(&inbound, received).await;
+        self.conclude(&inbound, received, ticket, result)
+    }
+
+    /// The pipeline itself.
+    async fn handle(&self, inbound: &Inbound, received: SystemTime) -> Result {
+        let mappings = self.mappings.load();
+        let bound = self.bound.get(&inbound.source).map(String::as_str);
+        let mapping = match mappings.select(bound, &*inbound.fields) {
+            Selection::One(mapping) => mapping,
+            Selection::None => return Result::ignored(None, "no mapping speaks for it"),
+            Selection::Several(names) => {
+                return Result::rejected(None, Fault::Internal, format!("more than one mapping speaks for it: {}", names.join(", ")));
+            }
+        };
+        let mapped = match mapping.apply(&*inbound.fields) {
+            Ok(mapped) => mapped,
+            Err(refusal) => return Result { mapping: Some(mapping.name().to_owned()), ..Result::from(refusal) },
+        };
+        if mapped.events.is_empty() {
+            return Result::ignored(Some(mapping), "none of its mapping's events holds");
+        }
+        self.publish(inbound, received, mapping, mapped).await
+    }
+
+    async fn publish(&self, inbound: &Inbound, received: SystemTime, mapping: &Mapping, mapped: Mapped) -> Result {
+        let seat = Seat { user: mapped.session.user, workstation: mapped.session.workstation };
+        let Some(topic) = self.sessions.topic(&seat) else { return self.nobody(mapping) };
+        let now = timestamp(received);
+        self.sessions.note(seat, &topic, now);
+        let mut result = Result::ignored(Some(mapping), "");
+        for (index, event) in mapped.events.into_iter().enumerate() {
+            let id = event_id(inbound, index);
+            let name = event.name.to_string();
+            if let Err(refusal) = self.hub.publish(&topic, new_event(id.clone(), now, event)).await {
+                let reason = format!("{name} was not published: {refusal}");
+                return Result { topic: Some(topic), events: result.events, ..Result::rejected(Some(mapping), Fault::Internal, reason) };
+            }
+            result.events.push((name, id));
+        }
+        Result { outcome: Outcome::Accepted, topic: Some(topic), note: None, ..result }
+    }
+
+    fn nobody(&self, mapping: &Mapping) -> Result {
+        let reason = format!("no user and no workstation: the mapping's [session] found none ({})", mapping.session_place());
+        match self.nobody {
+            Nobody::Ignore => Result::ignored(Some(mapping), "it names no user and no workstation"),
+            Nobody::Reject => Result::rejected(Some(mapping), Fault::RequiredFieldMissing, reason),
+        }
+    }
+
+    fn answer_resend(&self, inbound: &Inbound, received: SystemTime, outcome: Outcome) -> Outcome {
+        info!(source = %inbound.source, control_id = %inbound.control_id, "Resend answered as before; nothing published.");
+        self.journal.note(Record { outcome: "duplicate", ..self.record(inbound, received) });
+        outcome
+    }
+
+    fn conclude(&self, inbound: &Inbound, received: SystemTime, ticket: Ticket, result: Result) -> Outcome {
+        result.log(inbound);
+        let record = Record {
+            mapping: result.mapping,
+            outcome: outcome_name(&result.outcome),
+            reason: reason(&result.outcome).or(result.note).map(str::to_owned),
+            topic: result.topic,
+            events: result.events,
+            ..self.record(inbound, received)
+        };
+        ticket.answer(&result.outcome, record, received);
+        result.outcome
+    }
+
+    fn record(&self, inbound: &Inbound, received: SystemTime) -> Record {
+        let elapsed = self.clock.now().duration_since(received).unwrap_or_default();
+        Record {
+            received: timestamp(received),
+            source: Arc::clone(&inbound.source),
+            control_id: inbound.control_id.clone(),
+            kind: inbound.kind.clone(),
+            mapping: None,
+            outcome: "",
+            reason: None,
+            topic: None,
+            events: Vec::new(),
+            microseconds: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl Result {
+    fn ignored(mapping: Option<&Mapping>, note: &'static str) -> Self {
+        Self {
+            outcome: Outcome::Ignored,
+            mapping: mapping.map(|mapping| mapping.name().to_owned()),
+            topic: None,
+            events: Vec::new(),
+            note: Some(note),
+        }
+    }
+
+    fn rejected(mapping: Option<&Mapping>, fault: Fault, reason: String) -> Self {
+        let rejection = Rejection { fault, reason, field: None };
+        Self { outcome: Outcome::Rejected(rejection), note: None, ..Self::ignored(mapping, "") }
+    }
+
+    /// One line a message. No values of the message, whose text may name a patient; the control id finds it in the journal.
+    fn log(&self, inbound: &Inbound) {
+        let (source, control_id, kind) = (&inbound.source, &inbound.control_id, &inbound.kind);
+        let mapping = self.mapping.as_deref().unwrap_or("-");
+        match &self.outcome {
+            Outcome::Accepted => debug!(%source, %control_id, %kind, mapping, events = self.events.len(), "Message published."),
+            Outcome::Ignored => info!(%source, %control_id, %kind, mapping, reason = self.note, "Message ignored."),
+            Outcome::Rejected(rejection) => {
+                warn!(%source, %control_id, %kind, mapping, reason = %rejection.reason, "Message refused.");
+            }
+            Outcome::Unavailable { reason } => warn!(%source, %control_id, %kind, %reason, "Message not taken."),
+        }
+    }
+}
+
+fn outcome_name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted => "accepted",
+        Outcome::Ignored => "ignored",
+        Outcome::Rejected(_) => "rejected",
+        Outcome::Unavailable { .. } => "unavailable",
+    }
+}
+
+fn reason(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Rejected(rejection) => Some(&rejection.reason),
+        Outcome::Unavailable { reason } => Some(reason),
+        Outcome::Accepted | Outcome::Ignored => None,
+    }
+}
+
+/// The same message gives the same ids, so that nobody takes a replay for a fresh event of the user.
+fn event_id(inbound: &Inbound, index: usize) -> String {
+    let mut name = Vec::with_capacity(inbound.raw.len() + 32);
+    name.extend_from_slice(inbound.source.as_bytes());
+    name.extend_from_slice(&index.to_be_bytes());
+    name.extend_from_slice(&inbound.raw);
+    Uuid::new_v5(&EVENT_NAMESPACE, &name).to_string()
+}
+
+/// Made once, at random, for the ids of events that come from messages.
+const EVENT_NAMESPACE: Uuid = Uuid::from_u128(0x5d0e_6a0b_7c1f_4d52_9a3e_2f84_c6b1_07d9);
+
+fn timestamp(time: SystemTime) -> jiff::Timestamp {
+    jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}

@@ -1,0 +1,9 @@
+//! What the gateway keeps: the site's key on disk, and the journal of messages.
+//!
+//! The only part that touches the disk. The journal is in memory: it does not outlive the process.
+
+mod journal;
+mod site_key;
+
+pub use journal::{Admission, Journal, Limits, MessageKey, Record, Ticket};
+pub use site_key::{SiteKey, SiteKeyError};
