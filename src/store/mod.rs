@@ -3,7 +3,9 @@
 //! The only part that touches the disk. The journal is in memory: it does not outlive the process.
 
 mod journal;
+mod mapping_files;
 mod site_key;
 
 pub use journal::{Admission, Journal, Limits, MessageKey, Record, Ticket};
+pub use mapping_files::{MappingFile, MappingFilesError, mapping_files};
 pub use site_key::{SiteKey, SiteKeyError};

@@ -1,0 +1,160 @@
+//! The command line. The only part that prints.
+//!
+//! Exit codes: 0 done or drained, 1 failed, 2 not understood, 64 configuration or mappings refused.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line is for")]
+
+mod config;
+mod demo;
+mod listen;
+mod mapping;
+mod run;
+mod send;
+mod sessions;
+mod terminal;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{DEFAULT, DEFAULT_NAME, Layer, Layers, Problem, Problems};
+use crate::node::StartError;
+
+/// Prefix of the environment variables that are settings.
+const PREFIX: &str = "FHIRCAST_GATEWAY__";
+
+/// Turns the context announcements of older hospital systems into FHIRcast events, and serves them from an embedded hub.
+#[derive(Parser)]
+#[command(version, name = "fhircast-gateway", after_help = "Without a command, the gateway runs.")]
+struct Arguments {
+    #[command(flatten)]
+    settings: SettingsArguments,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Where settings come from, beside the built-in defaults.
+#[derive(Args)]
+struct SettingsArguments {
+    /// The site's configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One setting, over the file and the environment; repeatable
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway (the same as no command)
+    Run,
+    /// Show the main job end to end, with a simulated RIS and a subscriber
+    Demo,
+    /// Subscribe to a session by the standard protocol, and print its notifications
+    Listen(listen::ListenArguments),
+    /// Send HL7 v2 files over MLLP, and print each acknowledgement
+    Send(send::SendArguments),
+    /// List the sessions of the running gateway, or tell a user's topic
+    Sessions(sessions::SessionsArguments),
+    /// Print the effective configuration, and where each value comes from
+    Config,
+    /// Check configuration and mappings without starting anything
+    Check,
+    /// Show what a message becomes
+    Map(mapping::MapArguments),
+    /// Run the cases of the mappings
+    Test(mapping::TestArguments),
+}
+
+/// Why a command ended without having done its work.
+pub(crate) enum Failure {
+    /// The configuration or the mappings are wrong: exit code 64.
+    Refused(String),
+    /// Anything else: exit code 1.
+    Failed(String),
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Configuration(_) | StartError::Mappings(_) => Self::Refused(error.to_string()),
+            _ => Self::Failed(format!("error: {error}")),
+        }
+    }
+}
+
+/// Runs the command line of these arguments, in this environment.
+pub fn main(arguments: impl IntoIterator<Item = OsString>, environment: Vec<(String, String)>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nothing is to be done where even this cannot be printed.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match dispatch(arguments, &environment) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Refused(text)) => {
+            eprintln!("{text}");
+            ExitCode::from(64)
+        }
+        Err(Failure::Failed(text)) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments, environment: &[(String, String)]) -> Result<(), Failure> {
+    let settings = arguments.settings;
+    let layers = |settings: SettingsArguments| layers(&settings, environment);
+    match arguments.command.unwrap_or(Command::Run) {
+        Command::Run => layers(settings).and_then(|(layers, problems)| block_on(run::run(layers, problems))),
+        Command::Demo => block_on(demo::demo()),
+        Command::Listen(listen) => block_on(listen::listen(listen)),
+        Command::Send(send) => block_on(send::send(send)),
+        Command::Sessions(sessions) => {
+            layers(settings).and_then(|(layers, problems)| block_on(sessions::sessions(sessions, &layers, problems)))
+        }
+        Command::Config => layers(settings).and_then(|(layers, problems)| config::config(&layers, problems)),
+        Command::Check => layers(settings).and_then(|(layers, problems)| config::check(&layers, problems)),
+        Command::Map(map) => layers(settings).and_then(|(layers, problems)| mapping::map(&map, &layers, problems)),
+        Command::Test(test) => layers(settings).and_then(|(layers, problems)| mapping::test(&test, &layers, problems)),
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(format!("error: cannot start: {error}")))?;
+    runtime.block_on(future)
+}
+
+/// All layers of the configuration: built-in defaults, the site's file, the environment, flags.
+fn layers(settings: &SettingsArguments, environment: &[(String, String)]) -> Result<(Layers, Problems), Failure> {
+    let mut problems = Problems::default();
+    let default = Layer::file(DEFAULT_NAME, DEFAULT, &mut problems);
+    let site = settings.config.as_deref().map(|path| site_file(path, &mut problems)).transpose()?;
+    let mut layers = Layers::new(default, site);
+    for (name, value) in environment {
+        if let Some(rest) = name.strip_prefix(PREFIX) {
+            layers.push(Layer::variable(PREFIX, rest, value));
+        }
+    }
+    for setting in &settings.set {
+        match Layer::flag(setting) {
+            Ok(layer) => layers.push(layer),
+            Err(error) => problems.push(Problem::new(error.to_string())),
+        }
+    }
+    Ok((layers, problems))
+}
+
+fn site_file(path: &std::path::Path, problems: &mut Problems) -> Result<Layer, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Refused(format!("error: cannot read {}: {error}", path.display())))?;
+    Ok(Layer::file(&path.to_string_lossy(), &text, problems))
+}

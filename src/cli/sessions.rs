@@ -1,0 +1,86 @@
+//! `sessions`: asks the running gateway whose screens it knows, or which topic a user has.
+
+use clap::Args;
+
+use super::Failure;
+use crate::admin::{SessionList, TopicOf};
+use crate::config::{Config, Layers, Problems};
+
+/// Arguments of `sessions`.
+#[derive(Args)]
+pub(super) struct SessionsArguments {
+    /// Tell the topic of this user, heard of or not
+    #[arg(long, conflicts_with = "workstation")]
+    user: Option<String>,
+    /// Tell the topic of this workstation, heard of or not
+    #[arg(long)]
+    workstation: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn sessions(
+    arguments: SessionsArguments,
+    layers: &Layers,
+    mut problems: Problems,
+) -> Result<(), Failure> {
+    let config = Config::read(layers, &mut problems).filter(|_| problems.is_empty());
+    let config = config.ok_or_else(|| Failure::Refused(problems.to_string()))?;
+    let base = format!("http://{}", config.admin.listen);
+    let seat = [("user", arguments.user), ("workstation", arguments.workstation)];
+    match seat.into_iter().find_map(|(key, name)| Some((key, name?))) {
+        Some((key, name)) => topic(&base, key, &name, arguments.json).await,
+        None => list(&base, arguments.json).await,
+    }
+}
+
+async fn topic(base: &str, key: &str, name: &str, json: bool) -> Result<(), Failure> {
+    let body = ask(&format!("{base}/topic"), &[(key, name)]).await?;
+    let answer: TopicOf = read(&body)?;
+    match json {
+        true => println!("{body}"),
+        false => println!("{}", answer.topic),
+    }
+    Ok(())
+}
+
+async fn list(base: &str, json: bool) -> Result<(), Failure> {
+    let body = ask(&format!("{base}/sessions"), &[]).await?;
+    let answer: SessionList = read(&body)?;
+    if json {
+        println!("{body}");
+        return Ok(());
+    }
+    println!("hub.url  {}", answer.hub_url);
+    if answer.sessions.is_empty() {
+        println!("No session yet: no message has become an event. `sessions --user NAME` tells a user's topic all the same.");
+    }
+    for session in answer.sessions {
+        let user = session.seat.user.as_deref().unwrap_or("-");
+        let workstation = session.seat.workstation.as_deref().unwrap_or("-");
+        println!("{user:<16} {workstation:<16} {:<44} {} messages, last {:.0}", session.topic, session.messages, session.seen);
+    }
+    Ok(())
+}
+
+async fn ask(url: &str, query: &[(&str, &str)]) -> Result<String, Failure> {
+    let address = reqwest::Url::parse_with_params(url, query).map_err(|error| Failure::Failed(format!("error: {error}")))?;
+    let unreachable = |error: reqwest::Error| {
+        Failure::Failed(format!(
+            "error: no gateway answers at {url}: {error}\n  = help: start one with `fhircast-gateway run`, or give this \
+             command the same --config and --set as the running one"
+        ))
+    };
+    let response = reqwest::get(address).await.map_err(unreachable)?;
+    let status = response.status();
+    let body = response.text().await.map_err(unreachable)?;
+    match status.is_success() {
+        true => Ok(body),
+        false => Err(Failure::Failed(format!("error: {url} answered {status}: {}", body.trim()))),
+    }
+}
+
+fn read<'b, T: serde::Deserialize<'b>>(body: &'b str) -> Result<T, Failure> {
+    serde_json::from_str(body).map_err(|error| Failure::Failed(format!("error: that is no gateway's answer: {error}")))
+}

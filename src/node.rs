@@ -1,0 +1,293 @@
+//! One running gateway: everything is read and checked, then everything is bound, then it serves, then it drains.
+//!
+//! The composition root: store, mappings, hub, adapters, in that order. The demonstration and the tests start the same.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use fhircast_gateway_adapter_api::{Clock, Sink};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::info;
+
+use crate::adapters::{Adapter, BoundAdapter, GRAMMARS};
+use crate::admin::Admin;
+use crate::config::{Config, Layers, Problem, Problems};
+use crate::gateway::Gateway;
+use crate::http::{self, HttpSettings};
+use crate::hub::Hub;
+use crate::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
+use crate::sessions::Directory;
+use crate::store::{self, Journal, Limits, MappingFilesError, SiteKey, SiteKeyError};
+
+/// A gateway whose configuration and mappings are right, before it holds any address.
+pub struct Plan {
+    config: Config,
+    adapters: Vec<Adapter>,
+    mappings: MappingSet,
+}
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address is taken, or not this machine's.
+    #[error("cannot listen on {address} for {purpose}: {source}\n  = help: {}", bind_help(source, key))]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What was to listen there.
+        purpose: String,
+        /// The setting that gives the address.
+        key: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Configuration(Problems),
+    /// The mapping files cannot be read.
+    #[error(transparent)]
+    MappingFiles(#[from] MappingFilesError),
+    /// Mapping files are wrong.
+    #[error("{0}")]
+    Mappings(Diagnostics),
+    /// The store's directory cannot be used.
+    #[error(transparent)]
+    SiteKey(#[from] SiteKeyError),
+}
+
+fn bind_help(error: &io::Error, key: &str) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("another program listens there, perhaps another gateway: stop it, or set `{key}` to a free address")
+        }
+        io::ErrorKind::PermissionDenied => format!("ports below 1024 are the system's: set `{key}` to a higher one"),
+        _ => format!("set `{key}` to an address of this machine"),
+    }
+}
+
+/// A gateway that serves.
+pub struct Node {
+    /// Where applications subscribe.
+    pub hub_url: String,
+    /// Where the operator's commands reach it.
+    pub admin_url: String,
+    /// The adapters: name and address.
+    pub adapters: Vec<(Arc<str>, SocketAddr)>,
+    /// Whose screen.
+    pub sessions: Arc<Directory>,
+    /// What came in.
+    pub journal: Arc<Journal>,
+    gateway: Arc<Gateway>,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// How long a drain may take before the process ends all the same.
+const DRAIN: Duration = Duration::from_secs(20);
+
+impl Plan {
+    /// Reads and checks everything that can be wrong before anything is bound.
+    ///
+    /// # Errors
+    /// Every problem of the configuration, or every problem of the mappings.
+    pub fn check(layers: &Layers, mut problems: Problems) -> Result<Self, StartError> {
+        let config = Config::read(layers, &mut problems);
+        let adapters = config.as_ref().map(|config| configured_adapters(config, layers, &mut problems));
+        let (Some(config), Some(adapters)) = (config, adapters) else {
+            return Err(StartError::Configuration(problems));
+        };
+        let mappings = load_mappings(&config.mappings.directory)?;
+        check_bound_mappings(&config, &mappings, layers, &mut problems);
+        if !problems.is_empty() {
+            return Err(StartError::Configuration(problems));
+        }
+        Ok(Self { config, adapters, mappings })
+    }
+
+    /// The log's filter.
+    pub fn log_filter(&self) -> &str {
+        &self.config.log.filter
+    }
+
+    /// Binds every address, then serves.
+    ///
+    /// # Errors
+    /// When the store cannot be used, or an address cannot be had.
+    pub async fn start(self, clock: Arc<dyn Clock>) -> Result<Node, StartError> {
+        let site_key = SiteKey::open(&self.config.store.directory)?;
+        self.start_with_key(clock, site_key).await
+    }
+
+    /// As [`Plan::start`], with a key handed in: leaves no trace on disk.
+    ///
+    /// # Errors
+    /// When an address cannot be had.
+    pub async fn start_with_key(self, clock: Arc<dyn Clock>, site_key: SiteKey) -> Result<Node, StartError> {
+        let Self { config, adapters, mappings } = self;
+        let http = bind(config.http.listen, "the hub", "http.listen").await?;
+        let admin = bind(config.admin.listen, "the operator's API", "admin.listen").await?;
+        let bound = bind_adapters(adapters).await?;
+        let mut node = Node::assemble(&config, mappings, clock, site_key, (&http, &admin))?;
+        let hub = node.gateway.hub.clone();
+        node.serve_http(http, hub.routes(), config.http.limits.clone());
+        let admin_routes = Admin {
+            sessions: Arc::clone(&node.sessions),
+            journal: Arc::clone(&node.journal),
+            hub_url: node.hub_url.as_str().into(),
+        };
+        node.serve_http(admin, admin_routes.routes(), config.http.limits);
+        node.run_adapters(bound);
+        Ok(node)
+    }
+}
+
+impl Node {
+    fn assemble(
+        config: &Config,
+        mappings: MappingSet,
+        clock: Arc<dyn Clock>,
+        site_key: SiteKey,
+        (http, admin): (&(TcpListener, SocketAddr), &(TcpListener, SocketAddr)),
+    ) -> Result<Self, StartError> {
+        let hub = Hub::new(config.hub.clone(), Arc::clone(&clock));
+        let hub_url = hub.url(http.1);
+        let sessions = Arc::new(Directory::new(site_key, &config.sessions));
+        let remember = Duration::try_from(config.store.remember).unwrap_or_default();
+        let journal = Journal::new(Limits { messages: config.store.journal, remember });
+        let bound = config.adapters.iter().filter_map(|(name, adapter)| Some((name.as_str().into(), adapter.mapping.clone()?)));
+        let gateway = Gateway {
+            mappings: ArcSwap::from_pointee(mappings),
+            bound: bound.collect(),
+            nobody: config.sessions.nobody,
+            sessions: Arc::clone(&sessions),
+            hub,
+            journal: Arc::clone(&journal),
+            clock,
+        };
+        Ok(Self {
+            hub_url,
+            admin_url: format!("http://{}", admin.1),
+            adapters: Vec::new(),
+            sessions,
+            journal,
+            gateway: Arc::new(gateway),
+            shutdown: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    fn serve_http(&self, (listener, _): (TcpListener, SocketAddr), routes: Router, limits: HttpSettings) {
+        self.tasks.spawn(http::serve(listener, routes, limits, self.shutdown.clone()));
+    }
+
+    fn run_adapters(&mut self, adapters: Vec<BoundAdapter>) {
+        for adapter in adapters {
+            info!(adapter = %adapter.name, address = %adapter.address, "Adapter listens.");
+            self.adapters.push((Arc::clone(&adapter.name), adapter.address));
+            let sink: Arc<dyn Sink> = Arc::clone(&self.gateway) as Arc<dyn Sink>;
+            let clock = Arc::clone(&self.gateway.clock);
+            self.tasks.spawn(adapter.run(sink, clock, self.shutdown.clone()));
+        }
+    }
+
+    /// The mappings in force.
+    pub fn mappings(&self) -> Arc<MappingSet> {
+        self.gateway.mappings.load_full()
+    }
+
+    /// Stops taking anything new, answers what is in hand, closes the sockets, and waits for all that, for a bounded time.
+    /// False when that time ran out.
+    pub async fn drain(self) -> bool {
+        info!("Draining.");
+        self.shutdown.cancel();
+        self.gateway.hub.shutdown();
+        self.tasks.close();
+        tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_ok()
+    }
+}
+
+/// What a starting gateway tells its operator.
+impl fmt::Display for Node {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "hub.url        {}", self.hub_url)?;
+        for (name, address) in &self.adapters {
+            writeln!(formatter, "listens        {address}  adapter {name}")?;
+        }
+        writeln!(formatter, "operator       {}", self.admin_url)?;
+        for mapping in self.mappings().iter() {
+            writeln!(formatter, "mapping        {:<24} {}", mapping.name(), mapping.about().unwrap_or_default())?;
+        }
+        Ok(())
+    }
+}
+
+/// The shipped mappings, under the site's own where both have one name.
+///
+/// # Errors
+/// When files cannot be read, or every mistake in them.
+pub fn load_mappings(directory: &Path) -> Result<MappingSet, StartError> {
+    let mut files: Vec<SourceFile> = shipped::FILES.iter().map(SourceFile::from).collect();
+    for file in store::mapping_files(directory, "toml")? {
+        files.retain(|shipped| shipped.name != file.name);
+        files.push(SourceFile { name: file.name, path: file.path, text: file.text });
+    }
+    MappingSet::load(&files, &GRAMMARS).map_err(StartError::Mappings)
+}
+
+fn configured_adapters(config: &Config, layers: &Layers, problems: &mut Problems) -> Vec<Adapter> {
+    let read = |(name, adapter): (&String, _)| Adapter::configure(name, adapter, layers, problems);
+    let adapters: Vec<Adapter> = config.adapters.iter().filter_map(read).collect();
+    let mut taken = vec![(config.http.listen, "`http`".to_owned()), (config.admin.listen, "`admin`".to_owned())];
+    for adapter in &adapters {
+        let (name, address) = (adapter.name(), adapter.listen());
+        match taken.iter().find(|(other, _)| *other == address && address.port() != 0) {
+            Some((_, holder)) => {
+                let problem = Problem::new(format!("adapter `{name}` claims {address}, which {holder} claims too"));
+                problems.push(problem.at(layers.place_of_value(&["adapter", name, "listen"])));
+            }
+            None => taken.push((address, format!("adapter `{name}`"))),
+        }
+    }
+    adapters
+}
+
+fn check_bound_mappings(config: &Config, mappings: &MappingSet, layers: &Layers, problems: &mut Problems) {
+    for (name, adapter) in &config.adapters {
+        let Some(mapping) = &adapter.mapping else { continue };
+        if mappings.mapping(mapping).is_none() {
+            let known: Vec<&str> = mappings.iter().map(|mapping| mapping.name()).collect();
+            let problem = Problem::new(format!("adapter `{name}` names a mapping that is not there: `{mapping}`"));
+            let problem = problem.help(format!("there are: {}", known.join(", ")));
+            problems.push(problem.at(layers.place_of_value(&["adapter", name, "mapping"])));
+        }
+    }
+}
+
+async fn bind(address: SocketAddr, purpose: &str, key: &str) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Bind { address, purpose: purpose.to_owned(), key: key.to_owned(), source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+async fn bind_adapters(adapters: Vec<Adapter>) -> Result<Vec<BoundAdapter>, StartError> {
+    let mut bound = Vec::with_capacity(adapters.len());
+    for adapter in adapters {
+        let (name, address) = (Arc::clone(adapter.name()), adapter.listen());
+        bound.push(adapter.bind().await.map_err(|source| StartError::Bind {
+            address,
+            purpose: format!("adapter `{name}`"),
+            key: format!("adapter.{name}.listen"),
+            source,
+        })?);
+    }
+    Ok(bound)
+}
