@@ -1,0 +1,100 @@
+use super::*;
+
+fn layers(site: Option<&str>, variables: &[(&str, &str)], flags: &[&str]) -> (Layers, Problems) {
+    let mut problems = Problems::default();
+    let default = Layer::file(DEFAULT_NAME, DEFAULT, &mut problems);
+    let site = site.map(|text| Layer::file("site.toml", text, &mut problems));
+    let mut layers = Layers::new(default, site);
+    for (rest, value) in variables {
+        layers.push(Layer::variable("FHIRCAST_GATEWAY__", rest, value));
+    }
+    for flag in flags {
+        layers.push(Layer::flag(flag).unwrap());
+    }
+    (layers, problems)
+}
+
+fn read(site: &str) -> (Option<Config>, String) {
+    let (layers, mut problems) = layers(Some(site), &[], &[]);
+    let config = Config::read(&layers, &mut problems);
+    (config, if problems.is_empty() { String::new() } else { problems.to_string() })
+}
+
+#[test]
+fn the_built_in_file_is_right_and_complete() {
+    let (layers, mut problems) = layers(None, &[], &[]);
+    let config = Config::read(&layers, &mut problems).unwrap();
+    assert!(problems.is_empty(), "{problems}");
+    assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.adapters.keys().collect::<Vec<_>>(), ["ris"]);
+}
+
+#[test]
+fn higher_layers_win_and_each_value_tells_where_it_came_from() {
+    let site = "[http]\nlisten = \"127.0.0.1:1\"\n[admin]\nlisten = \"127.0.0.1:2\"\n[log]\nfilter = \"warn\"\n";
+    let (layers, mut problems) =
+        layers(Some(site), &[("ADMIN__LISTEN", "127.0.0.1:3"), ("LOG__FILTER", "debug")], &["log.filter=error"]);
+    let config = Config::read(&layers, &mut problems).unwrap();
+    assert!(problems.is_empty(), "{problems}");
+    assert_eq!(config.http.listen.port(), 1);
+    assert_eq!(config.admin.listen.port(), 3);
+    assert_eq!(config.log.filter, "error");
+    let printed = print_effective(&layers);
+    for (key, origin) in [
+        ("http.listen", "site.toml:2"),
+        ("admin.listen", "environment variable FHIRCAST_GATEWAY__ADMIN__LISTEN"),
+        ("log.filter", "flag --set log.filter"),
+        ("sessions.topic", "config/gateway.toml:"),
+    ] {
+        let line = printed.lines().find(|line| line.starts_with(&format!("{key} "))).unwrap();
+        assert!(line.contains(origin), "{line}");
+    }
+}
+
+#[test]
+fn a_site_that_names_adapters_replaces_the_built_in_one_and_starts_from_its_kinds_defaults() {
+    let (config, problems) = read("[adapter.ris-east]\nkind = \"mllp\"\nlisten = \"127.0.0.1:2600\"\n");
+    assert_eq!(problems, "");
+    let adapters = config.unwrap().adapters;
+    assert_eq!(adapters.keys().collect::<Vec<_>>(), ["ris-east"]);
+    let Value::Dict(_, settings) = &adapters["ris-east"].settings else { panic!("no table") };
+    assert_eq!(settings["listen"].as_str(), Some("127.0.0.1:2600"));
+    assert_eq!(settings["max_message"].as_str(), Some("16MiB"));
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_line_caret_and_nearest_name() {
+    let (_, problems) = read(
+        "[http]\nlisten = \"nowhere\"\n\n[hubb]\n\n[sessions]\ntopic = \"guessable\"\nmaks = 3\n\n[store]\njournal = \"many\"\n\n\
+         [adapter.ris-east]\nlisten = \"127.0.0.1:2600\"\n",
+    );
+    insta::assert_snapshot!(problems);
+}
+
+#[test]
+fn syntax_errors_are_reported_beside_all_others() {
+    let (_, problems) = read("[http\nlisten = 3\n\n[log]\nfilter = 7\n");
+    assert!(problems.contains("site.toml:1:"), "{problems}");
+    assert!(problems.contains("site.toml:5:"), "{problems}");
+}
+
+#[test]
+fn a_mistake_in_the_environment_names_the_variable() {
+    let (layers, mut problems) = layers(None, &[("HTTP__LISSEN", "x")], &[]);
+    Config::read(&layers, &mut problems);
+    let text = problems.to_string();
+    assert!(text.contains("FHIRCAST_GATEWAY__HTTP__LISSEN") && text.contains("did you mean `listen`?"), "{text}");
+}
+
+#[test]
+fn sec_04_the_hub_is_refused_beyond_loopback() {
+    let (_, problems) = read("[http]\nlisten = \"0.0.0.0:8080\"\n");
+    assert!(problems.contains("must be a loopback address") && problems.contains("site.toml:2:10"), "{problems}");
+}
+
+#[test]
+fn secrets_are_never_printed() {
+    let (layers, _) = layers(None, &[("HTTP__API_TOKEN", "hunter2")], &[]);
+    let printed = print_effective(&layers);
+    assert!(printed.contains("[redacted]") && !printed.contains("hunter2"), "{printed}");
+}
