@@ -1,0 +1,153 @@
+//! A whole gateway on ports of its own, a RIS that speaks MLLP, and subscribers that speak FHIRcast.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fhircast_gateway::client::{Frame, Subscriber, SubscriberOptions};
+use fhircast_gateway::clock::System;
+use fhircast_gateway::config::{DEFAULT, DEFAULT_NAME, Layer, Layers, Problems};
+use fhircast_gateway::node::{Node, Plan};
+use fhircast_gateway::sessions::Seat;
+use fhircast_gateway::store::SiteKey;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Longer than anything here takes; a test that waits for this has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Every event of the catalogue.
+pub const ALL_EVENTS: [&str; 6] = [
+    "Patient-open",
+    "Patient-close",
+    "ImagingStudy-open",
+    "ImagingStudy-close",
+    "DiagnosticReport-open",
+    "DiagnosticReport-close",
+];
+
+/// A running gateway.
+pub struct Gateway {
+    pub node: Node,
+}
+
+impl Gateway {
+    /// Starts one on free ports with the built-in configuration.
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// Starts one with these settings over the built-in ones.
+    pub async fn with(settings: &[&str]) -> Self {
+        let (layers, problems) = layers(None, settings);
+        let plan = Plan::check(&layers, problems).unwrap_or_else(|error| panic!("{error}"));
+        let node = plan.start_with_key(Arc::new(System), SiteKey::from_bytes(&[7; 32])).await.unwrap();
+        Self { node }
+    }
+
+    /// The topic of a user.
+    pub fn topic(&self, user: &str) -> String {
+        self.node.sessions.topic(&Seat { user: Some(user.to_owned()), workstation: None }).unwrap()
+    }
+
+    /// A connected subscriber of every event of a user's session.
+    pub async fn subscriber(&self, user: &str) -> Viewer {
+        let events = ALL_EVENTS.map(str::to_owned);
+        let topic = self.topic(user);
+        let subscriber = Subscriber::subscribe(&self.node.hub_url, &topic, &events, SubscriberOptions::default());
+        let mut viewer = Viewer { subscriber: subscriber.await.unwrap() };
+        assert!(matches!(viewer.frame().await, Frame::Confirmation { .. }));
+        viewer
+    }
+
+    /// A RIS connected to the adapter.
+    pub async fn ris(&self) -> Ris {
+        Ris::connect(self.node.adapters[0].1).await
+    }
+}
+
+/// The layers of a test's configuration: on free ports, and without anything on disk.
+pub fn layers(site: Option<&str>, settings: &[&str]) -> (Layers, Problems) {
+    let mut problems = Problems::default();
+    let default = Layer::file(DEFAULT_NAME, DEFAULT, &mut problems);
+    let site = site.map(|text| Layer::file("site.toml", text, &mut problems));
+    let mut layers = Layers::new(default, site);
+    let free = ["http.listen=127.0.0.1:0", "admin.listen=127.0.0.1:0", "adapter.ris.listen=127.0.0.1:0"];
+    for setting in free.iter().chain(settings) {
+        layers.push(Layer::flag(setting).unwrap());
+    }
+    (layers, problems)
+}
+
+/// A subscriber that a person would look at.
+pub struct Viewer {
+    pub subscriber: Subscriber,
+}
+
+impl Viewer {
+    /// The next frame, whatever it is.
+    pub async fn frame(&mut self) -> Frame {
+        timeout(PATIENCE, self.subscriber.next()).await.expect("nothing came").unwrap()
+    }
+
+    /// The next notification, which must be of this event.
+    pub async fn expect_event(&mut self, name: &str) -> Value {
+        match self.frame().await {
+            Frame::Notification { event, text, .. } if event == name => serde_json::from_str(&text).unwrap(),
+            other => panic!("not {name}, but {other:?}"),
+        }
+    }
+}
+
+/// A RIS, byte by byte.
+pub struct Ris {
+    stream: TcpStream,
+}
+
+impl Ris {
+    pub async fn connect(address: SocketAddr) -> Self {
+        Self { stream: TcpStream::connect(address).await.unwrap() }
+    }
+
+    /// Sends these segments as one message, and gives the acknowledgement's text.
+    pub async fn send(&mut self, message: &str) -> Acknowledgement {
+        let framed = format!("\u{b}{}\r\u{1c}\r", message.trim_end().replace('\n', "\r"));
+        self.stream.write_all(framed.as_bytes()).await.unwrap();
+        self.acknowledgement().await
+    }
+
+    /// The next acknowledgement.
+    pub async fn acknowledgement(&mut self) -> Acknowledgement {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\x1c\r") {
+            let read = timeout(PATIENCE, self.stream.read_buf(&mut bytes)).await.expect("no answer").unwrap();
+            assert!(read > 0, "closed without an answer");
+        }
+        Acknowledgement(String::from_utf8(bytes).unwrap().replace('\r', "\n"))
+    }
+}
+
+/// What the RIS got.
+#[derive(Debug)]
+pub struct Acknowledgement(pub String);
+
+impl Acknowledgement {
+    /// MSA-1.
+    pub fn code(&self) -> &str {
+        self.0.lines().find_map(|line| line.strip_prefix("MSA|")).and_then(|rest| rest.split('|').next()).unwrap_or("")
+    }
+
+    #[track_caller]
+    pub fn expect_code(self, code: &str) -> Self {
+        assert_eq!(self.code(), code, "{}", self.0);
+        self
+    }
+
+    #[track_caller]
+    pub fn expect_text(self, text: &str) -> Self {
+        assert!(self.0.contains(text), "no `{text}` in {}", self.0);
+        self
+    }
+}

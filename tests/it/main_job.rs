@@ -1,0 +1,149 @@
+//! From a RIS's bytes to a modern application's screen.
+
+use crate::fixture::{Gateway, layers};
+use fhircast_gateway::node::Plan;
+
+pub const PATIENT_AT_THE_DESK: &str = include_str!("../../config/examples/messages/01-patient-at-the-desk.hl7");
+pub const READING_BEGINS: &str = include_str!("../../config/examples/messages/02-reading-begins.hl7");
+pub const REPORT_DICTATED: &str = include_str!("../../config/examples/messages/03-report-dictated.hl7");
+pub const REPORT_SIGNED: &str = include_str!("../../config/examples/messages/04-report-signed.hl7");
+pub const READING_ENDS: &str = include_str!("../../config/examples/messages/05-reading-ends.hl7");
+pub const STUDY_NOT_NAMED: &str = include_str!("../../config/examples/messages/06-study-not-named.hl7");
+pub const APPOINTMENT: &str = include_str!("../../config/examples/messages/07-appointment-booked.hl7");
+
+#[tokio::test]
+async fn a_reading_is_seen_by_the_users_applications_from_first_open_to_last_close() {
+    let gateway = Gateway::start().await;
+    let mut viewer = gateway.subscriber("drjones").await;
+    let mut ris = gateway.ris().await;
+    for (message, event) in [
+        (PATIENT_AT_THE_DESK, "Patient-open"),
+        (READING_BEGINS, "ImagingStudy-open"),
+        (REPORT_DICTATED, "DiagnosticReport-open"),
+        (REPORT_SIGNED, "DiagnosticReport-close"),
+        (READING_ENDS, "ImagingStudy-close"),
+    ] {
+        ris.send(message).await.expect_code("AA");
+        viewer.expect_event(event).await;
+    }
+}
+
+#[tokio::test]
+async fn a_close_names_what_the_open_named() {
+    let gateway = Gateway::start().await;
+    let mut viewer = gateway.subscriber("drjones").await;
+    let mut ris = gateway.ris().await;
+    ris.send(READING_BEGINS).await.expect_code("AA");
+    let opened = viewer.expect_event("ImagingStudy-open").await;
+    ris.send(READING_ENDS).await.expect_code("AA");
+    let closed = viewer.expect_event("ImagingStudy-close").await;
+    let id = |notification: &serde_json::Value| notification["event"]["context"][0]["resource"]["id"].clone();
+    assert!(id(&opened).is_string());
+    assert_eq!(id(&opened), id(&closed));
+}
+
+#[tokio::test]
+async fn the_same_message_twice_gets_the_same_answer_and_is_published_once() {
+    let gateway = Gateway::start().await;
+    let mut viewer = gateway.subscriber("drjones").await;
+    let mut ris = gateway.ris().await;
+    ris.send(READING_BEGINS).await.expect_code("AA");
+    ris.send(READING_BEGINS).await.expect_code("AA");
+    ris.send(STUDY_NOT_NAMED).await.expect_code("AE");
+    ris.send(STUDY_NOT_NAMED).await.expect_code("AE");
+    ris.send(READING_ENDS).await.expect_code("AA");
+    viewer.expect_event("ImagingStudy-open").await;
+    viewer.expect_event("ImagingStudy-close").await;
+}
+
+#[tokio::test]
+async fn a_control_id_used_again_for_other_content_is_a_new_message() {
+    let gateway = Gateway::start().await;
+    let mut viewer = gateway.subscriber("drjones").await;
+    let mut ris = gateway.ris().await;
+    ris.send(READING_BEGINS).await.expect_code("AA");
+    ris.send(&READING_ENDS.replace("ACME0005", "ACME0002")).await.expect_code("AA");
+    viewer.expect_event("ImagingStudy-open").await;
+    viewer.expect_event("ImagingStudy-close").await;
+}
+
+#[tokio::test]
+async fn an_event_that_lacks_what_it_needs_is_refused_in_the_sources_words_without_its_values() {
+    let gateway = Gateway::start().await;
+    let mut viewer = gateway.subscriber("drjones").await;
+    let mut ris = gateway.ris().await;
+    let refused = ris.send(STUDY_NOT_NAMED).await.expect_code("AE").expect_text("ACME0006").expect_text("ImagingStudy-open needs");
+    for value in ["Berger", "4711001", "19580312", "drjones"] {
+        assert!(!refused.0.contains(value), "{}", refused.0);
+    }
+    ris.send(READING_BEGINS).await.expect_code("AA");
+    viewer.expect_event("ImagingStudy-open").await;
+}
+
+#[tokio::test]
+async fn a_message_that_means_no_event_is_accepted_and_recorded_as_ignored() {
+    let gateway = Gateway::start().await;
+    gateway.ris().await.send(APPOINTMENT).await.expect_code("AA");
+    let record = &gateway.node.journal.newest(1)[0];
+    assert_eq!((record.control_id.as_str(), record.outcome), ("ACME0007", "ignored"));
+}
+
+#[tokio::test]
+async fn a_message_that_names_nobody_is_refused_unless_configured_to_be_ignored() {
+    let nameless = READING_BEGINS.replace("|RAD-READ-07", "|").replace("|drjones^Jones^Maren", "");
+    let strict = Gateway::start().await;
+    strict.ris().await.send(&nameless).await.expect_code("AE").expect_text("no user and no workstation");
+    let lenient = Gateway::with(&["sessions.nobody=ignore"]).await;
+    lenient.ris().await.send(&nameless).await.expect_code("AA");
+}
+
+#[tokio::test]
+async fn one_users_events_never_reach_anothers_screen() {
+    let gateway = Gateway::start().await;
+    let mut other = gateway.subscriber("drsmith").await;
+    let mut ris = gateway.ris().await;
+    ris.send(READING_BEGINS).await.expect_code("AA");
+    ris.send(&READING_BEGINS.replace("drjones", "drsmith").replace("ACME0002", "ACME0102")).await.expect_code("AA");
+    let seen = other.expect_event("ImagingStudy-open").await;
+    assert_eq!(seen["event"]["hub.topic"], gateway.topic("drsmith"));
+}
+
+#[tokio::test]
+async fn a_late_subscriber_gets_the_current_context_at_once() {
+    let gateway = Gateway::start().await;
+    gateway.ris().await.send(READING_BEGINS).await.expect_code("AA");
+    gateway.subscriber("drjones").await.expect_event("ImagingStudy-open").await;
+}
+
+#[tokio::test]
+async fn a_drain_answers_what_is_in_hand_and_closes_sockets_as_going_away() {
+    let gateway = Gateway::start().await;
+    let mut viewer = gateway.subscriber("drjones").await;
+    gateway.ris().await.send(READING_BEGINS).await.expect_code("AA");
+    viewer.expect_event("ImagingStudy-open").await;
+    assert!(gateway.node.drain().await, "not in time");
+    assert!(format!("{:?}", viewer.frame().await).contains("1001"), "not going away");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named_with_what_to_do() {
+    let first = Gateway::start().await;
+    let taken = first.node.adapters[0].1;
+    let (layers, problems) = layers(None, &[&format!("adapter.ris.listen={taken}")]);
+    let plan = Plan::check(&layers, problems).unwrap_or_else(|error| panic!("{error}"));
+    let key = fhircast_gateway::store::SiteKey::from_bytes(&[7; 32]);
+    let clock = std::sync::Arc::new(fhircast_gateway::clock::System);
+    let error = plan.start_with_key(clock, key).await.err().expect("started all the same").to_string();
+    assert!(error.contains(&taken.to_string()) && error.contains("adapter.ris.listen"), "{error}");
+}
+
+#[tokio::test]
+async fn two_listeners_on_one_address_are_refused_before_either_is_bound() {
+    let site = "[adapter.east]\nkind = \"mllp\"\nlisten = \"127.0.0.1:2600\"\n[adapter.west]\nkind = \"mllp\"\nlisten = \"127.0.0.1:2600\"\n";
+    let mut problems = fhircast_gateway::config::Problems::default();
+    use fhircast_gateway::config::{DEFAULT, DEFAULT_NAME, Layer, Layers};
+    let default = Layer::file(DEFAULT_NAME, DEFAULT, &mut problems);
+    let site = Layer::file("site.toml", site, &mut problems);
+    let error = Plan::check(&Layers::new(default, Some(site)), problems).err().expect("accepted").to_string();
+    assert!(error.contains("adapter `west` claims 127.0.0.1:2600, which adapter `east` claims too"), "{error}");
+}
