@@ -1,0 +1,166 @@
+//! The program as its users start it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fhircast-gateway"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    finished(program().args(arguments).output().unwrap())
+}
+
+fn finished(output: Output) -> (i32, String, String) {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+fn temporary(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("fhircast-gateway-{name}-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// A gateway in a process of its own, on free ports.
+struct Running {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    said: Vec<String>,
+    directory: PathBuf,
+}
+
+impl Running {
+    fn start() -> Self {
+        let directory = temporary("running");
+        let store = format!("store.directory={}", directory.join("data").display());
+        let mut command = program();
+        command.args(["--set", &store]).args(["--set", "http.listen=127.0.0.1:0", "--set", "admin.listen=127.0.0.1:0"]);
+        command.args(["--set", "adapter.ris.listen=127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut said = Vec::new();
+        while said.last().is_none_or(|line: &String| !line.starts_with("Ctrl-C")) {
+            said.push(lines.next().expect("ended before it ran").unwrap());
+        }
+        Self { child, lines, said, directory }
+    }
+
+    /// The second word of the first line that starts with `label`.
+    fn address(&self, label: &str) -> &str {
+        let line = self.said.iter().find(|line| line.starts_with(label)).expect("no such line");
+        line.split_whitespace().nth(1).unwrap()
+    }
+
+    fn interrupt(mut self) -> (i32, String, String) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        let rest = self.lines.by_ref().map(Result::unwrap).collect::<Vec<_>>().join("\n");
+        let mut errors = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        std::fs::remove_dir_all(&self.directory).unwrap();
+        (code, rest, errors)
+    }
+}
+
+#[test]
+fn run_tells_its_addresses_serves_and_ends_cleanly_on_ctrl_c() {
+    let gateway = Running::start();
+    let said = gateway.said.join("\n");
+    for word in ["hub.url", "adapter ris", "operator", "vendors/acme-ris"] {
+        assert!(said.contains(word), "no {word} in {said}");
+    }
+    let admin = format!("admin.listen={}", gateway.address("operator").trim_start_matches("http://"));
+    let (code, topic, errors) = run(&["--set", &admin, "sessions", "--user", "drjones"]);
+    assert_eq!(code, 0, "{errors}");
+    let mut listen = program();
+    listen.args(["listen", "--count", "1", "--topic", topic.trim(), "--hub", gateway.address("hub.url")]);
+    let mut listen = listen.stdout(Stdio::piped()).spawn().unwrap();
+    let mut heard = BufReader::new(listen.stdout.take().unwrap());
+    let mut line = String::new();
+    heard.read_line(&mut line).unwrap();
+    assert!(line.starts_with("Subscribed"), "{line}");
+    let order = "config/examples/messages/02-reading-begins.hl7";
+    let (code, acknowledged, errors) = run(&["send", order, "--to", gateway.address("listens")]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(acknowledged.contains("MSA|AA|ACME0002"), "{acknowledged}");
+    let mut rest = String::new();
+    heard.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("ImagingStudy-open") && rest.contains("ACC-2026-004711"), "{rest}");
+    assert!(listen.wait().unwrap().success());
+    let (_, sessions, _) = run(&["--set", &admin, "sessions"]);
+    assert!(sessions.contains("drjones") && sessions.contains(topic.trim()), "{sessions}");
+    let (code, rest, errors) = gateway.interrupt();
+    assert_eq!(code, 0, "{errors}");
+    assert!(rest.contains("Drained."), "{rest}");
+    for patient in ["Berger", "4711001", "ACC-2026-004711"] {
+        assert!(!errors.contains(patient), "a patient in the log: {errors}");
+    }
+}
+
+#[test]
+fn demo_shows_the_main_job_and_what_to_try_next() {
+    let (code, shown, errors) = run(&["demo"]);
+    assert_eq!(code, 0, "{errors}");
+    for words in
+        ["RIS → gateway", "became", "ImagingStudy-open", "MSA|AA|ACME0002", "MSA|AE|ACME0006", "hub → application", "What to try next"]
+    {
+        assert!(shown.contains(words), "no {words} in {shown}");
+    }
+}
+
+#[test]
+fn a_wrong_configuration_ends_with_64_and_every_place() {
+    let directory = temporary("wrong");
+    let site = directory.join("site.toml");
+    std::fs::write(&site, "[http]\nlissen = \"127.0.0.1:1\"\n\n[sessions]\ntopic = \"guess\"\n").unwrap();
+    let (code, _, errors) = run(&["--config", site.to_str().unwrap(), "check"]);
+    assert_eq!(code, 64);
+    for words in ["site.toml:2:1", "did you mean `listen`?", "site.toml:5:9", "2 problems"] {
+        assert!(errors.contains(words), "no {words} in {errors}");
+    }
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_wrong_mapping_ends_with_64_and_its_place() {
+    let directory = temporary("mapping");
+    std::fs::write(directory.join("mine.toml"), "extends = \"hl7v2/radiology\"\n[accept]\nwhen = 'MSH-3 = \"X\"'\n").unwrap();
+    let setting = format!("mappings.directory={}", directory.display());
+    let (code, _, errors) = run(&["--set", &setting, "check"]);
+    assert_eq!(code, 64, "{errors}");
+    assert!(errors.contains("mine.toml:3:"), "{errors}");
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn config_prints_every_value_with_its_origin() {
+    let (code, printed, errors) = run(&["--set", "log.filter=debug", "config"]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(printed.contains("flag --set log.filter") && printed.contains("config/gateway.toml:"), "{printed}");
+}
+
+#[test]
+fn sessions_without_a_gateway_says_what_to_do() {
+    let (code, _, errors) = run(&["--set", "admin.listen=127.0.0.1:1", "sessions"]);
+    assert_eq!(code, 1);
+    assert!(errors.contains("no gateway answers") && errors.contains("fhircast-gateway run"), "{errors}");
+}
+
+#[test]
+fn send_without_a_receiver_says_what_to_do() {
+    let (code, _, errors) = run(&["send", "config/examples/messages/02-reading-begins.hl7", "--to", "127.0.0.1:1"]);
+    assert_eq!(code, 1);
+    assert!(errors.contains("127.0.0.1:1") && errors.contains("is it running"), "{errors}");
+}
+
+#[test]
+fn the_shipped_mappings_pass_their_cases() {
+    let (code, shown, errors) = run(&["test"]);
+    assert_eq!(code, 0, "{shown}{errors}");
+    assert!(shown.contains("vendors/acme-ris"), "{shown}");
+}
