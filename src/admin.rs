@@ -13,6 +13,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+use crate::http::is_local_host;
 use crate::sessions::{Directory, Seat, Session};
 use crate::store::{Journal, Record};
 
@@ -81,30 +82,8 @@ async fn messages(State(admin): State<Admin>, Query(query): Query<MessagesQuery>
 }
 
 async fn only_by_local_name(headers: HeaderMap, request: Request, next: Next) -> Response {
-    if headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_local) {
+    if headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_local_host) {
         return next.run(request).await;
     }
     (StatusCode::MISDIRECTED_REQUEST, "ask by 127.0.0.1, [::1] or localhost\n").into_response()
-}
-
-fn is_local(host: &str) -> bool {
-    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-    let name = name.map_or(host, |(name, _)| name);
-    name.eq_ignore_ascii_case("localhost")
-        || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_local;
-
-    #[test]
-    fn only_names_of_this_machine_are_answered() {
-        for host in ["127.0.0.1:8081", "localhost:8081", "LOCALHOST", "[::1]:8081", "127.0.0.2"] {
-            assert!(is_local(host), "{host}");
-        }
-        for host in ["evil.example", "evil.example:8081", "127.0.0.1.evil.example:8081", "10.0.0.1:8081", "", ":8081"] {
-            assert!(!is_local(host), "{host}");
-        }
-    }
 }

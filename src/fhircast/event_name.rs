@@ -14,6 +14,9 @@ pub enum EventNameError {
     /// The text after the dash is none of the actions.
     #[error("the part after the dash must be open, close, update or select")]
     Action,
+    /// Something that stands in no event name.
+    #[error("an event name holds letters, digits, dots, dashes and underscores only")]
+    Characters,
     /// Neither a resource with an action, nor an infrastructure event, nor a reverse domain name.
     #[error(
         "an event is named <FHIR resource>-<open|close|update|select>, or Home-open, SyncError, UserLogout, \
@@ -63,6 +66,19 @@ impl EventName {
                 well_formed.then(|| Self(text.into())).ok_or(EventNameError::Form)
             }
             None => is_reverse_domain(text).then(|| Self(text.into())).ok_or(EventNameError::Form),
+        }
+    }
+
+    /// A name that a subscriber lists. Names that the hub does not know are taken too, and simply never fire (CLI-12).
+    ///
+    /// # Errors
+    /// When `text` is too long, or holds anything but letters, digits, dots, dashes and underscores.
+    pub fn listed(text: &str) -> Result<Self, EventNameError> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        match (text.len() <= MAX_LENGTH, !text.is_empty() && text.bytes().all(plain)) {
+            (false, _) => Err(EventNameError::Length),
+            (_, false) => Err(EventNameError::Characters),
+            (_, true) => Ok(Self(text.into())),
         }
     }
 

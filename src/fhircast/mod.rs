@@ -3,6 +3,9 @@
 //! Knows no socket, no topic state, no mapping.
 
 pub mod catalogue;
+pub mod event;
 pub mod event_name;
+pub mod json;
+pub mod subscription;
 
-pub use event_name::{EventName, EventNameError};
+pub use event_name::{Action, EventName, EventNameError};

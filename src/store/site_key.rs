@@ -83,7 +83,7 @@ impl SiteKey {
         if metadata.permissions().mode() & 0o077 != 0 {
             return Err(SiteKeyError::Exposed { path });
         }
-        match file.by_ref().take(LENGTH as u64 + 1).read_to_end(&mut bytes) {
+        match Read::by_ref(&mut file).take(LENGTH as u64 + 1).read_to_end(&mut bytes) {
             Ok(_) => bytes.try_into().map(|bytes| Self::from_bytes(&bytes)).map_err(|_| SiteKeyError::Spoilt { path }),
             Err(source) => Err(SiteKeyError::Io { path, source }),
         }
