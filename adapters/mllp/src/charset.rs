@@ -3,8 +3,9 @@
 //! Knows no message: MSH-18 and a payload in, a decision out.
 
 use encoding_rs::{
-    BIG5, EUC_KR, Encoding, GB18030, ISO_2022_JP, ISO_8859_2, ISO_8859_3, ISO_8859_4, ISO_8859_5, ISO_8859_6, ISO_8859_7,
-    ISO_8859_8, ISO_8859_13, ISO_8859_14, ISO_8859_15, SHIFT_JIS, UTF_8, WINDOWS_874, WINDOWS_1252, WINDOWS_1254,
+    BIG5, EUC_KR, Encoding, GB18030, ISO_2022_JP, ISO_8859_2, ISO_8859_3, ISO_8859_4, ISO_8859_5, ISO_8859_6,
+    ISO_8859_7, ISO_8859_8, ISO_8859_13, ISO_8859_14, ISO_8859_15, SHIFT_JIS, UTF_8, WINDOWS_874, WINDOWS_1252,
+    WINDOWS_1254,
 };
 use serde::Deserialize;
 
@@ -32,7 +33,9 @@ pub struct CharsetName(pub(crate) &'static Encoding);
 
 /// A name that is no character set, or not one that can travel in MLLP.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a character set that can be read here; write it as MSH-18 does, such as \"8859/1\" or \"UNICODE UTF-8\"")]
+#[error(
+    "{0:?} is not a character set that can be read here; write it as MSH-18 does, such as \"8859/1\" or \"UNICODE UTF-8\""
+)]
 pub struct CharsetNameError(String);
 
 impl TryFrom<String> for CharsetName {
@@ -87,6 +90,11 @@ pub(crate) fn choose(declaration: &[u8], payload: &[u8], policy: Policy) -> Resu
     }
 }
 
+/// The encoding that MSH-18 names; `None` where it names none.
+pub(crate) fn declared_encoding(declaration: &[u8]) -> Option<&'static Encoding> {
+    if let Declared::Known(encoding) = declared(declaration) { Some(encoding) } else { None }
+}
+
 fn guess(payload: &[u8], policy: Policy) -> Charset {
     if std::str::from_utf8(payload).is_ok() {
         return Charset { encoding: UTF_8, oddity: None };
@@ -120,11 +128,8 @@ enum Declared {
 
 /// Table 0211, as senders write it: the first repetition of MSH-18 is the message's own set.
 fn declared(declaration: &[u8]) -> Declared {
-    let name: Vec<u8> = declaration
-        .iter()
-        .filter(|byte| !matches!(byte, b' ' | b'-' | b'_'))
-        .map(u8::to_ascii_uppercase)
-        .collect();
+    let name: Vec<u8> =
+        declaration.iter().filter(|byte| !matches!(byte, b' ' | b'-' | b'_')).map(u8::to_ascii_uppercase).collect();
     let first = match name.split(|byte| *byte == b'~').next() {
         // `~ISO IR87`: ASCII, from which ISO 2022 escapes lead into the alternates.
         Some(b"") if name.len() > 1 => &name[1..],
@@ -132,7 +137,9 @@ fn declared(declaration: &[u8]) -> Declared {
     };
     match first {
         b"" | b"ASCII" | b"ISOIR6" => Declared::Nothing,
-        b"8859/1" | b"88591" | b"ISO88591" | b"LATIN1" | b"ISOIR100" | b"WINDOWS1252" | b"CP1252" => Declared::Known(WINDOWS_1252),
+        b"8859/1" | b"88591" | b"ISO88591" | b"LATIN1" | b"ISOIR100" | b"WINDOWS1252" | b"CP1252" => {
+            Declared::Known(WINDOWS_1252)
+        }
         b"UNICODEUTF8" | b"UNICODE" | b"UTF8" => Declared::Known(UTF_8),
         b"KSX1001" => Declared::Known(EUC_KR),
         b"GB180302000" | b"GB18030" => Declared::Known(GB18030),

@@ -48,7 +48,9 @@ impl Resolver<'_> {
             self.push(&rest[..at]);
             rest = &rest[at + 1..];
             rest = match rest.split_once(escape) {
-                Some((sequence, after)) => self.sequence(sequence, after, escape).unwrap_or_else(|| self.keep(rest, escape)),
+                Some((sequence, after)) => {
+                    self.sequence(sequence, after, escape).unwrap_or_else(|| self.keep(rest, escape))
+                }
                 None => self.keep(rest, escape),
             };
         }

@@ -54,8 +54,14 @@ enum State {
     Idle(Noise),
     /// Inside a block that started at this byte of the stream.
     Payload(u64),
-    TooLong { start: u64, head: Bytes, length: u64 },
-    Trailer { returned: bool },
+    TooLong {
+        start: u64,
+        head: Bytes,
+        length: u64,
+    },
+    Trailer {
+        returned: bool,
+    },
 }
 
 /// What was already reported of the bytes since the last frame, so that each run of them is reported once.

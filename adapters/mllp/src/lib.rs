@@ -11,17 +11,31 @@
 //!
 //! Section numbers in these docs (`2.2`, `4.4`) are those of the project's HL7 v2 reference.
 
+mod admission;
+mod connection;
+mod control_ids;
+mod counters;
 mod escape;
 mod header;
+mod listener;
+mod network;
 mod oddity;
 mod refusal;
+mod reply;
+mod seats;
 mod separators;
 
 pub mod charset;
 pub mod frame;
 pub mod message;
 pub mod path;
+pub mod sender;
+pub mod settings;
+pub mod tls;
 
+pub use counters::Counters;
+pub use listener::serve;
 pub use oddity::Oddity;
 pub use path::Hl7v2;
 pub use refusal::Refusal;
+pub use settings::Settings;

@@ -68,13 +68,25 @@ const TEXTS: [(Oddity, &str, &str); Oddity::COUNT] = {
         (HeaderUnusable, "header_unusable", "A message was refused: its MSH segment is not usable."),
         (VersionUnknown, "version_unknown", "A message was refused: its version is not known."),
         (VersionMissing, "version_missing", "A message has no version; 2.5.1 was assumed."),
-        (AcknowledgementReceived, "acknowledgement_received", "An acknowledgement was dropped: nobody here waits for it."),
+        (
+            AcknowledgementReceived,
+            "acknowledgement_received",
+            "An acknowledgement was dropped: nobody here waits for it.",
+        ),
         (CharsetUnknown, "charset_unknown", "A message names a character set that is not known here."),
         (CharsetMismatch, "charset_mismatch", "A message is not in the character set that it names."),
-        (CharsetAssumed, "charset_assumed", "A message names no character set and is not UTF-8; the default was taken."),
+        (
+            CharsetAssumed,
+            "charset_assumed",
+            "A message names no character set and is not UTF-8; the default was taken.",
+        ),
         (StrayLine, "stray_line", "A message holds a line that is no segment; it was left out."),
         (EscapeUnknown, "escape_unknown", "A value holds an escape sequence that is not known; it was kept as it is."),
-        (AcceptConditionUnknown, "accept_condition_unknown", "MSH-15 holds an unknown condition; it was taken as empty."),
+        (
+            AcceptConditionUnknown,
+            "accept_condition_unknown",
+            "MSH-15 holds an unknown condition; it was taken as empty.",
+        ),
     ]
 };
 

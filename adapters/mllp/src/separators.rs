@@ -49,11 +49,8 @@ impl Separators {
             return Err(SeparatorsError::Ambiguous);
         }
         let at = |position: usize| encoding.get(position).copied();
-        let (escape, subcomponent) = if encoding.len() == 3 && encoding[2] == b'&' {
-            (None, Some(b'&'))
-        } else {
-            (at(2), at(3))
-        };
+        let (escape, subcomponent) =
+            if encoding.len() == 3 && encoding[2] == b'&' { (None, Some(b'&')) } else { (at(2), at(3)) };
         Ok(Self { field, component: at(0), repetition: at(1), escape, subcomponent, truncation: at(4) })
     }
 

@@ -117,7 +117,11 @@ impl<'m> Part<'m> {
     }
 
     /// What a step comes to in one segment; the segment itself without one.
-    fn spots<'p>(self, segment: &'m Segment, step: Option<&'p FieldStep>) -> impl Iterator<Item = Spot<'m>> + use<'m, 'p> {
+    fn spots<'p>(
+        self,
+        segment: &'m Segment,
+        step: Option<&'p FieldStep>,
+    ) -> impl Iterator<Item = Spot<'m>> + use<'m, 'p> {
         let message = self.message;
         let whole = match step {
             None => Some(Spot::Segment(segment)),
@@ -127,7 +131,8 @@ impl<'m> Part<'m> {
         let repetitions = step.into_iter().flat_map(move |step| {
             let alone = step.below == [None; 2] && message.is_text(segment, step.number);
             let repetitions = message.repetitions(segment, step, Reach::First);
-            repetitions.map(move |repetition| if alone { leaf(repetition) } else { message.descend(repetition, step.below) })
+            repetitions
+                .map(move |repetition| if alone { leaf(repetition) } else { message.descend(repetition, step.below) })
         });
         whole.into_iter().chain(repetitions)
     }
@@ -138,7 +143,9 @@ impl<'m> Part<'m> {
             (Origin::Repetition(bytes), Selector::First, [subcomponent, None]) => {
                 self.message.descend(bytes, [Some(step.number), subcomponent])
             }
-            (Origin::Component(bytes), Selector::First, [None, None]) => self.message.descend_component(bytes, Some(step.number)),
+            (Origin::Component(bytes), Selector::First, [None, None]) => {
+                self.message.descend_component(bytes, Some(step.number))
+            }
             _ => Spot::Absent,
         }
     }
@@ -290,9 +297,9 @@ fn leaf(bytes: &[u8]) -> Spot<'_> {
 }
 
 /// Those of `items` that a selector means.
-fn select<'p, T: Copy>(
+fn select<T: Copy>(
     items: impl Iterator<Item = T>,
-    selector: &'p Selector,
+    selector: &Selector,
     reach: Reach,
     matches: impl Fn(T, &Predicate) -> bool,
 ) -> impl Iterator<Item = T> {

@@ -182,7 +182,9 @@ fn is_id(word: &str) -> bool {
 
 /// Whether a bare word is a segment, rather than some other name in capitals such as `SCT`.
 fn is_segment(word: &str) -> bool {
-    word.len() == 3 && is_id(word) && (word.starts_with('Z') || SEGMENTS.split_ascii_whitespace().any(|known| known == word))
+    word.len() == 3
+        && is_id(word)
+        && (word.starts_with('Z') || SEGMENTS.split_ascii_whitespace().any(|known| known == word))
 }
 
 /// The segments of HL7 v2.1 to v2.9.

@@ -50,7 +50,8 @@ impl<'t> Reader<'t> {
             [a, b, c] if a.is_ascii_uppercase() && is_id_rest(*b) && is_id_rest(*c) => Ok([*a, *b, *c]),
             [a, b, c] if is_segment_id(&[*a, *b, *c].map(|byte| byte.to_ascii_uppercase())) => {
                 let mut error = error(0..3, "segments are written in capitals");
-                error.suggestion = parse(&self.text.replacen(word, &word.to_ascii_uppercase(), 1)).ok().map(|path| path.to_string());
+                error.suggestion =
+                    parse(&self.text.replacen(word, &word.to_ascii_uppercase(), 1)).ok().map(|path| path.to_string());
                 Err(error)
             }
             _ => Err(error(0..self.at, "a path starts with a segment's three capitals or digits, as in PID-3.1")),
@@ -202,7 +203,8 @@ fn refuse_parts_of_separators(text: &str, path: &FieldPath) -> Result<(), PathEr
         return Ok(());
     }
     let whole = format!("MSH-{}", field.number);
-    let mut error = error(0..text.len(), format!("{whole} holds the separators themselves: it has no repetitions and no parts"));
+    let mut error =
+        error(0..text.len(), format!("{whole} holds the separators themselves: it has no repetitions and no parts"));
     error.suggestion = Some(whole);
     Err(error)
 }
