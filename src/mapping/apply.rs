@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::expression::View;
-use super::plan::{EventRule, Plan, ResourcePlan};
+use super::plan::{EventRule, Plan, ResourcePlan, Slot};
 use super::source::Origin;
 use super::{refusal, write};
 use crate::fhircast::EventName;
@@ -67,6 +67,8 @@ pub struct Refusal {
 /// What names a resource.
 struct Identity {
     id: Option<String>,
+    /// `type|system|value` of its first identifier.
+    first: Option<String>,
     /// Its `identifier` member as JSON; empty if it has none.
     identifiers: String,
 }
@@ -112,25 +114,49 @@ fn event_if_it_holds(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<O
 
 /// The event of a rule that holds: first what names each resource, then the resources, which can name each other by that.
 fn event(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<MappedEvent, Refusal> {
-    let mut ids = vec![None; plan.resources.len()];
-    let mut identities = Vec::with_capacity(rule.slots.len());
-    for slot in &rule.slots {
-        let resource = &plan.resources[slot.resource];
-        let identity = identify(resource, view);
-        if (slot.required && identity.id.is_none()) || (slot.identified && identity.identifiers.is_empty()) {
-            return Err(refusal::unidentified(rule, resource, identity.identifiers.is_empty(), view));
-        }
-        ids[slot.resource].clone_from(&identity.id);
-        identities.push((resource, identity));
-    }
+    let identities = identify_all(plan, rule, view)?;
+    let ids = ids(plan, rule, &identities);
     let view = View { ids: &ids, ..*view };
-    let entry = |(resource, identity): &(&ResourcePlan, Identity)| {
+    let entry = |(slot, identity): (&Slot, &Identity)| {
+        let resource = &plan.resources[slot.resource];
         let json = resource_json(resource, identity, &view)?;
         // The writer writes JSON only; were it ever wrong, leaving the resource out is the safe side.
         RawValue::from_string(json).ok().map(|json| ContextEntry { key: resource.key.clone(), resource: json })
     };
-    let context = identities.iter().filter_map(entry).collect();
+    let context = rule.slots.iter().zip(&identities).filter_map(entry).collect();
     Ok(MappedEvent { name: rule.name.clone(), context, rule: rule.origin.clone() })
+}
+
+/// The ids of the mapping's resources as far as they are in the event, and the first identifier behind each of its entries.
+pub(super) type Identities = (Vec<Option<String>>, Vec<Option<String>>);
+
+/// What names the resources of an event, for explanations.
+pub(super) fn identities(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Identities, Refusal> {
+    let identities = identify_all(plan, rule, view)?;
+    let ids = ids(plan, rule, &identities);
+    Ok((ids, identities.into_iter().map(|identity| identity.first).collect()))
+}
+
+fn identify_all(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Vec<Identity>, Refusal> {
+    let identify = |slot: &Slot| {
+        let resource = &plan.resources[slot.resource];
+        let identity = identify(resource, view);
+        let lacks_id = slot.required && identity.id.is_none();
+        let lacks_identifier = slot.identified && identity.identifiers.is_empty();
+        if lacks_id || lacks_identifier {
+            return Err(refusal::unidentified(rule, resource, identity.identifiers.is_empty(), view));
+        }
+        Ok(identity)
+    };
+    rule.slots.iter().map(identify).collect()
+}
+
+fn ids(plan: &Plan, rule: &EventRule, identities: &[Identity]) -> Vec<Option<String>> {
+    let mut ids = vec![None; plan.resources.len()];
+    for (slot, identity) in rule.slots.iter().zip(identities) {
+        ids[slot.resource].clone_from(&identity.id);
+    }
+    ids
 }
 
 fn identify(resource: &ResourcePlan, view: &View<'_>) -> Identity {
@@ -141,10 +167,9 @@ fn identify(resource: &ResourcePlan, view: &View<'_>) -> Identity {
     let first = first_identifier(&resource.resource, &identifiers);
     let view = View { first_identifier: first.as_deref(), ..*view };
     let id = resource.id.as_ref().and_then(|id| id.value.text(&view)).map(Cow::into_owned);
-    Identity { id, identifiers }
+    Identity { id, first, identifiers }
 }
 
-/// `type|system|value` of the first identifier that has a value.
 fn first_identifier(resource: &str, identifiers: &str) -> Option<String> {
     let identifiers: Vec<Identifier<'_>> = serde_json::from_str(identifiers).ok()?;
     let first = identifiers.into_iter().find(|identifier| !identifier.value.is_empty())?;

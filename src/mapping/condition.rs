@@ -68,10 +68,10 @@ impl Condition {
 
 impl Test {
     fn holds(&self, view: &View<'_>) -> bool {
-        let data = self.operand.value(view).data;
+        let data = self.operand.value(view);
         match &self.comparison {
             Comparison::HasValue => !data.is_nothing(),
-            Comparison::Equals(other) => equal(&data, &other.value(view).data),
+            Comparison::Equals(other) => equal(&data, &other.value(view)),
             Comparison::InList(texts) => data.texts().iter().any(|text| texts.iter().any(|listed| **listed == **text)),
             Comparison::InTable(table) => data.texts().iter().any(|text| table.lists(text)),
             Comparison::Matches(pattern) => data.texts().iter().any(|text| matches(pattern, text)),
@@ -85,7 +85,7 @@ fn equal(one: &Data<'_>, other: &Data<'_>) -> bool {
 
 /// Whether `text` has the form of `pattern`. After a mismatch only the last star is widened, so the work is at most the
 /// product of both lengths.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut in_pattern, mut in_text) = (0, 0);
     let mut last_star = None;

@@ -11,6 +11,8 @@ use super::value::Data;
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
     pub(crate) parts: Vec<Part>,
+    /// Whether any expression in it reads the message; one that is only a text or a name does not.
+    pub(crate) reads_message: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -55,12 +57,6 @@ pub(crate) struct View<'m> {
     pub(crate) first_identifier: Option<&'m str>,
 }
 
-/// A value, and whether any of it came from the message rather than from the mapping file.
-pub(crate) struct Found<'m> {
-    pub(crate) data: Data<'m>,
-    pub(crate) from_message: bool,
-}
-
 impl<'m> View<'m> {
     /// A view of `fields` alone.
     pub(crate) fn new(fields: &'m dyn Fields) -> Self {
@@ -69,23 +65,24 @@ impl<'m> View<'m> {
 }
 
 impl Template {
+    /// A template of these parts.
+    pub(crate) fn new(parts: Vec<Part>) -> Self {
+        let reads = |part: &Part| matches!(part, Part::Expression(expression) if expression.reads_message());
+        Self { reads_message: parts.iter().any(reads), parts }
+    }
+
     /// The text, if no part of it is empty.
     pub(crate) fn text<'m>(&'m self, view: &View<'m>) -> Option<Cow<'m, str>> {
-        self.value(view).data.into_first()
+        self.value(view).into_first()
     }
 
     /// The value: of a single expression as it is, else the parts joined; nothing if a part is empty.
-    pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Found<'m> {
+    pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Data<'m> {
         match self.parts.as_slice() {
             [Part::Expression(only)] => only.value(view),
-            [Part::Literal(only)] => Found { data: Data::text(&**only), from_message: false },
-            parts => joined(parts, view),
+            [Part::Literal(only)] => Data::text(&**only),
+            parts => joined(parts, view).map_or(Data::Absent, Data::text),
         }
-    }
-
-    /// Whether it can hold anything of the message.
-    pub(crate) fn reads_message(&self) -> bool {
-        self.expressions().any(Expression::reads_message)
     }
 
     pub(crate) fn expressions(&self) -> impl Iterator<Item = &Expression> {
@@ -96,36 +93,26 @@ impl Template {
     }
 }
 
-fn joined<'m>(parts: &'m [Part], view: &View<'m>) -> Found<'m> {
-    let (mut text, mut from_message) = (String::new(), false);
+fn joined(parts: &[Part], view: &View<'_>) -> Option<String> {
+    let mut text = String::new();
     for part in parts {
         match part {
             Part::Literal(literal) => text.push_str(literal),
-            Part::Expression(expression) => {
-                let found = expression.value(view);
-                let Some(value) = found.data.into_first() else { return Found { data: Data::Absent, from_message } };
-                text.push_str(&value);
-                from_message |= found.from_message;
-            }
+            Part::Expression(expression) => text.push_str(&expression.value(view).into_first()?),
         }
     }
-    Found { data: Data::text(text), from_message }
+    Some(text)
 }
 
 impl Expression {
     /// The first alternative's value that is there; a deleted one ends the search.
-    pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Found<'m> {
-        let found = self.alternatives.iter().map(|alternative| alternative.value(view));
-        found.into_iter().find(|found| found.data != Data::Absent).unwrap_or(Found::nothing())
+    pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Data<'m> {
+        let mut values = self.alternatives.iter().map(|alternative| alternative.value(view));
+        values.find(|value| *value != Data::Absent).unwrap_or(Data::Absent)
     }
 
-    pub(crate) fn reads_message(&self) -> bool {
+    fn reads_message(&self) -> bool {
         self.alternatives.iter().any(|alternative| alternative.operand.reads_message())
-    }
-
-    /// Every path in it, in order.
-    pub(crate) fn paths(&self) -> Vec<&Path> {
-        self.alternatives.iter().flat_map(|alternative| alternative.operand.paths()).collect()
     }
 
     pub(crate) fn gives_object(&self) -> bool {
@@ -135,13 +122,8 @@ impl Expression {
 
 impl Pipeline {
     /// The operand's value, after every step.
-    pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Found<'m> {
-        let Found { mut data, mut from_message } = self.operand.value(view);
-        for call in &self.calls {
-            from_message &= !data.is_nothing();
-            data = call.apply(data);
-        }
-        Found { data, from_message }
+    pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Data<'m> {
+        self.calls.iter().fold(self.operand.value(view), |data, call| call.apply(data))
     }
 
     pub(crate) fn gives_object(&self) -> bool {
@@ -151,16 +133,15 @@ impl Pipeline {
 }
 
 impl Operand {
-    pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Found<'m> {
-        let data = match self {
+    pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Data<'m> {
+        match self {
             Self::FirstIdentifier => view.first_identifier.map_or(Data::Absent, Data::text),
-            Self::Group(expression) => return expression.value(view),
+            Self::Group(expression) => expression.value(view),
             Self::Path { path, many: true } => view.fields.all(path).into(),
             Self::Path { path, many: false } => view.fields.first(path).into(),
             Self::Reference(index) => view.ids.get(*index).and_then(Option::as_deref).map_or(Data::Absent, Data::text),
-            Self::Text(text) => return Found { data: Data::text(&**text), from_message: false },
-        };
-        Found { data, from_message: true }
+            Self::Text(text) => Data::text(&**text),
+        }
     }
 
     fn reads_message(&self) -> bool {
@@ -169,19 +150,5 @@ impl Operand {
             Self::Group(expression) => expression.reads_message(),
             Self::FirstIdentifier | Self::Path { .. } | Self::Reference(_) => true,
         }
-    }
-
-    fn paths(&self) -> Vec<&Path> {
-        match self {
-            Self::Path { path, .. } => vec![path],
-            Self::Group(expression) => expression.paths(),
-            Self::FirstIdentifier | Self::Reference(_) | Self::Text(_) => Vec::new(),
-        }
-    }
-}
-
-impl Found<'_> {
-    fn nothing() -> Self {
-        Self { data: Data::Absent, from_message: false }
     }
 }

@@ -13,10 +13,12 @@
 //! [`Grammar`]: fhircast_gateway_adapter_api::Grammar
 
 mod apply;
+pub mod cases;
 mod catalogue;
 mod compile;
 mod condition;
 mod diagnostics;
+mod explain;
 mod expression;
 mod file;
 mod function;
@@ -24,9 +26,12 @@ mod merge;
 mod names;
 mod parse;
 mod plan;
+mod present;
 mod reachable;
 mod refusal;
 mod set;
+mod shipped;
+mod show;
 mod source;
 mod table;
 mod value;
@@ -34,5 +39,7 @@ mod write;
 
 pub use apply::{ContextEntry, Mapped, MappedEvent, Refusal, SessionWords};
 pub use diagnostics::Diagnostics;
+pub use explain::Explanation;
 pub use set::{Ambiguity, Mapping, MappingSet, Selection};
+pub use shipped::shipped;
 pub use source::{Origin, SourceFile};

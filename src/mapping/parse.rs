@@ -80,7 +80,7 @@ impl<'t> Parser<'t> {
         literal.push_str(self.rest());
         push_literal(&mut parts, &mut literal);
         objects_stand_alone(&parts, self.text)?;
-        Ok(Template { parts })
+        Ok(Template::new(parts))
     }
 
     /// An expression and the brace that ends it.

@@ -116,7 +116,7 @@ impl Node {
             Self::Array(elements) => elements.iter().any(|it| it.each.is_some() || it.node.reads_message()),
             Self::Literal(_) => false,
             Self::Object(object) => object.reads_message,
-            Self::Template(template) => template.value.reads_message(),
+            Self::Template(template) => template.value.reads_message,
         }
     }
 }

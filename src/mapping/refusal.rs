@@ -134,7 +134,7 @@ fn whole_path(path: &Path, each: Option<&Path>) -> String {
 
 /// The step at which the value was lost.
 fn failure(pipeline: &Pipeline, view: &View<'_>) -> Failure {
-    let mut data = pipeline.operand.value(view).data;
+    let mut data = pipeline.operand.value(view);
     if data.is_nothing() {
         return Failure::Empty;
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use fhircast_gateway_adapter_api::Value;
 
-/// The result of an expression or of one of its steps. No text in it is blank: blank is [`Data::Absent`].
+/// The result of an expression or of one of its steps. Outside of lists no text is blank: blank is [`Data::Absent`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Data<'m> {
     Absent,
@@ -12,7 +12,7 @@ pub(crate) enum Data<'m> {
     Deleted,
     /// An object, as JSON.
     Json(Cow<'m, str>),
-    /// Two texts or more, or what `split` made.
+    /// Two texts or more, or what `split` made: there, blank parts keep their place.
     List(Vec<Cow<'m, str>>),
     Text(Cow<'m, str>),
 }
@@ -38,7 +38,7 @@ impl<'m> Data<'m> {
     pub(crate) fn into_first(self) -> Option<Cow<'m, str>> {
         match self {
             Self::Text(text) => Some(text),
-            Self::List(texts) => texts.into_iter().next(),
+            Self::List(texts) => texts.into_iter().find(|text| !text.trim().is_empty()),
             Self::Absent | Self::Deleted | Self::Json(_) => None,
         }
     }

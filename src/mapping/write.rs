@@ -2,7 +2,7 @@
 //!
 //! The rule is "nothing in, nothing out": no empty strings, objects or arrays, and no object of literals around an empty value.
 
-use super::expression::{Found, Template, View};
+use super::expression::{Template, View};
 use super::plan::{Element, Member, Node, Object};
 use super::value::Data;
 
@@ -107,38 +107,30 @@ fn one_element(json: &mut String, element: &Node, view: &View<'_>) -> Written {
 
 /// As a member: of several texts the first.
 fn first_text(json: &mut String, template: &Template, view: &View<'_>) -> Written {
-    let Found { data, from_message } = template.value(view);
-    match data {
+    match template.value(view) {
         Data::Json(object) => json.push_str(&object),
-        Data::Text(text) => push_string(json, &text),
-        Data::List(texts) => match texts.first() {
-            Some(text) => push_string(json, text),
+        data => match data.into_first() {
+            Some(text) => push_string(json, &text),
             None => return Written::Nothing,
         },
-        Data::Absent | Data::Deleted => return Written::Nothing,
     }
-    of_origin(from_message)
+    written_by(template)
 }
 
 /// As an element: several texts are several elements.
 fn every_text(json: &mut String, template: &Template, view: &View<'_>) -> Written {
-    let Found { data: Data::List(texts), from_message } = template.value(view) else {
-        return first_text(json, template, view);
-    };
-    let filled = texts.iter().filter(|text| !text.trim().is_empty());
-    let mut written = Written::Nothing;
-    for text in filled {
-        if written != Written::Nothing {
-            json.push(',');
-        }
+    let Data::List(texts) = template.value(view) else { return first_text(json, template, view) };
+    let mut separator = "";
+    for text in texts.iter().filter(|text| !text.trim().is_empty()) {
+        json.push_str(separator);
         push_string(json, text);
-        written = of_origin(from_message);
+        separator = ",";
     }
-    written
+    if separator.is_empty() { Written::Nothing } else { written_by(template) }
 }
 
-fn of_origin(from_message: bool) -> Written {
-    if from_message { Written::Value } else { Written::Literal }
+fn written_by(template: &Template) -> Written {
+    if template.reads_message { Written::Value } else { Written::Literal }
 }
 
 /// Appends `text` as a JSON string. FHIR has no control characters but tab, line feed and carriage return: others are dropped.

@@ -179,7 +179,10 @@ fn optional<'m>(text: Option<String>) -> Data<'m> {
 
 fn join<'m>(data: Data<'m>, separator: &str) -> Data<'m> {
     match data {
-        Data::List(texts) => Data::text(texts.join(separator)),
+        Data::List(texts) => {
+            let filled: Vec<_> = texts.iter().map(|text| &**text).filter(|text| !text.trim().is_empty()).collect();
+            Data::text(filled.join(separator))
+        }
         other => other,
     }
 }
