@@ -169,18 +169,19 @@ fn cases<'t>(text: &'t str, readers: &[MessageReader]) -> Vec<Case<'t>> {
 
 /// A fenced block of Markdown.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Fence<'t> {
+pub struct Fence<'t> {
     /// The last heading before it.
-    pub(crate) heading: &'t str,
+    pub heading: &'t str,
     /// The line of the content's beginning, counted from 1.
-    pub(crate) line: usize,
+    pub line: usize,
     /// The word behind the opening fence.
-    pub(crate) language: &'t str,
-    pub(crate) content: &'t str,
+    pub language: &'t str,
+    /// The lines between the fences.
+    pub content: &'t str,
 }
 
 /// The fenced blocks of a Markdown text, in order. One that is not closed goes to the end.
-pub(crate) fn fences(text: &str) -> Vec<Fence<'_>> {
+pub fn fences(text: &str) -> Vec<Fence<'_>> {
     let (mut fences, mut heading, mut at) = (Vec::new(), "", 0);
     let mut open: Option<(usize, usize, &str)> = None;
     for (index, line) in text.split_inclusive('\n').enumerate() {

@@ -15,41 +15,113 @@ const ELEMENTS: [(&str, &[&str]); 4] = [
     (
         "Patient",
         &[
-            "active", "address", "birthDate", "communication", "contact", "deceasedBoolean", "deceasedDateTime", "gender",
-            "generalPractitioner", "link", "managingOrganization", "maritalStatus", "multipleBirthBoolean",
-            "multipleBirthInteger", "name", "photo", "telecom",
+            "active",
+            "address",
+            "birthDate",
+            "communication",
+            "contact",
+            "deceasedBoolean",
+            "deceasedDateTime",
+            "gender",
+            "generalPractitioner",
+            "link",
+            "managingOrganization",
+            "maritalStatus",
+            "multipleBirthBoolean",
+            "multipleBirthInteger",
+            "name",
+            "photo",
+            "telecom",
         ],
     ),
     (
         "Encounter",
         &[
-            "account", "appointment", "basedOn", "class", "classHistory", "diagnosis", "episodeOfCare", "hospitalization",
-            "length", "location", "partOf", "participant", "period", "priority", "reasonCode", "reasonReference",
-            "serviceProvider", "serviceType", "status", "statusHistory", "subject", "type",
+            "account",
+            "appointment",
+            "basedOn",
+            "class",
+            "classHistory",
+            "diagnosis",
+            "episodeOfCare",
+            "hospitalization",
+            "length",
+            "location",
+            "partOf",
+            "participant",
+            "period",
+            "priority",
+            "reasonCode",
+            "reasonReference",
+            "serviceProvider",
+            "serviceType",
+            "status",
+            "statusHistory",
+            "subject",
+            "type",
         ],
     ),
     (
         "ImagingStudy",
         &[
-            "basedOn", "description", "encounter", "endpoint", "interpreter", "location", "modality", "note",
-            "numberOfInstances", "numberOfSeries", "procedureCode", "procedureReference", "reasonCode", "reasonReference",
-            "referrer", "series", "started", "status", "subject",
+            "basedOn",
+            "description",
+            "encounter",
+            "endpoint",
+            "interpreter",
+            "location",
+            "modality",
+            "note",
+            "numberOfInstances",
+            "numberOfSeries",
+            "procedureCode",
+            "procedureReference",
+            "reasonCode",
+            "reasonReference",
+            "referrer",
+            "series",
+            "started",
+            "status",
+            "subject",
         ],
     ),
     (
         "DiagnosticReport",
         &[
-            "basedOn", "category", "code", "conclusion", "conclusionCode", "effectiveDateTime", "effectivePeriod",
-            "encounter", "imagingStudy", "issued", "media", "performer", "presentedForm", "result", "resultsInterpreter",
-            "specimen", "status", "subject",
+            "basedOn",
+            "category",
+            "code",
+            "conclusion",
+            "conclusionCode",
+            "effectiveDateTime",
+            "effectivePeriod",
+            "encounter",
+            "imagingStudy",
+            "issued",
+            "media",
+            "performer",
+            "presentedForm",
+            "result",
+            "resultsInterpreter",
+            "specimen",
+            "status",
+            "subject",
         ],
     ),
 ];
 
 /// The elements that every resource has.
 const COMMON: [&str; 10] = [
-    "contained", "extension", "id", "identifier", "implicitRules", "language", "meta", "modifierExtension",
-    "resourceType", "text",
+    "contained",
+    "extension",
+    "id",
+    "identifier",
+    "implicitRules",
+    "language",
+    "meta",
+    "modifierExtension",
+    "resourceType",
+    "text",
 ];
 
 /// The FHIR type of what stands under `key` in the catalogue's events.
@@ -90,7 +162,8 @@ pub(crate) fn slots(
 
 /// The keys that an event lists.
 fn keys(entry: &Entry) -> Result<Vec<(String, Place)>, Vec<Problem>> {
-    let wrong = || vec![Problem::new(entry.item.place, "the context of an event is a list of keys: [\"study\", \"patient\"]")];
+    let wrong =
+        || vec![Problem::new(entry.item.place, "the context of an event is a list of keys: [\"study\", \"patient\"]")];
     let Kind::Array(items) = &entry.item.kind else { return Err(wrong()) };
     let key = |item: &super::file::Item| match &item.kind {
         Kind::Text(text) => Ok((text.text.clone(), item.place)),
@@ -107,7 +180,8 @@ fn defined(
     listed: Option<&[(String, Place)]>,
     plan: &Plan,
 ) -> Result<Vec<Slot>, Vec<Problem>> {
-    let mut problems: Vec<Problem> = listed.unwrap_or_default().iter().filter_map(|key| stray(name, keys, key, plan)).collect();
+    let mut problems: Vec<Problem> =
+        listed.unwrap_or_default().iter().filter_map(|key| stray(name, keys, key, plan)).collect();
     let mut slots = Vec::new();
     for key in keys {
         let chosen = listed.is_none_or(|listed| listed.iter().any(|(name, _)| name == key.key));
@@ -140,8 +214,9 @@ fn no_resource((key, place): &(String, Place)) -> Problem {
 }
 
 fn missing(name: &EventName, place: Place, key: &ContextKey, chosen: bool) -> Problem {
-    let message = format!("{name} needs a {} under `{}`", key.resource, key.key);
-    let help = if chosen { format!("add [context.{}], or extend a base file", key.key) } else { "list it too".to_owned() };
+    let message = format!("{name} needs the context key `{}` ({})", key.key, key.resource);
+    let help =
+        if chosen { format!("add [context.{}], or extend a base file", key.key) } else { "list it too".to_owned() };
     Problem::new(place, message).help(help)
 }
 
@@ -153,6 +228,7 @@ fn lacking(name: &EventName, place: Place, key: &ContextKey, plan: &Plan, resour
         (_, None) if key.identified => "identifier",
         _ => return None,
     };
-    let message = format!("{name} needs {}.{member}, and [context.{}] has none ({})", key.key, key.key, resource.origin);
+    let message =
+        format!("{name} needs {}.{member}, and [context.{}] has none ({})", key.key, key.key, resource.origin);
     Some(Problem::new(place, message))
 }

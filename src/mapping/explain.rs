@@ -74,7 +74,10 @@ impl Explainer<'_> {
         let Some(path) = &rule.each else { return self.rule_in(rule, &View::new(fields), "") };
         let repetitions = fields.each(path);
         if repetitions.is_empty() {
-            self.line(0, &format!("event {} ({}): no {path} in the message", rule.name, rule.origin, path = path.text()));
+            self.line(
+                0,
+                &format!("event {} ({}): no {path} in the message", rule.name, rule.origin, path = path.text()),
+            );
         }
         for (index, repetition) in repetitions.iter().enumerate() {
             self.rule_in(rule, &View::new(&**repetition), &format!(", {} {}", path.text(), index + 1));
@@ -132,7 +135,7 @@ impl Explainer<'_> {
         match node {
             Node::Array(elements) => {
                 for (index, element) in elements.iter().enumerate() {
-                    self.element(&format!("{way}[{index}]"), element, view);
+                    self.element(&format!("{way}[{}]", index + 1), element, view);
                 }
             }
             Node::Literal(literal) => self.line(1, &format!("{way} = {literal}")),
@@ -141,7 +144,10 @@ impl Explainer<'_> {
                     self.line(1, &format!("{way} is left out ({})", when.origin));
                     return self.reasons(2, &when.value, view);
                 }
-                object.members.iter().for_each(|member| self.node(&format!("{way}.{}", member.name), &member.node, view));
+                object
+                    .members
+                    .iter()
+                    .for_each(|member| self.node(&format!("{way}.{}", member.name), &member.node, view));
             }
             Node::Template(template) => self.template(1, way, template, view),
         }

@@ -41,7 +41,10 @@ pub(crate) enum Operand {
     FirstIdentifier,
     Group(Box<Expression>),
     /// `many` if the path has a wildcard.
-    Path { path: Path, many: bool },
+    Path {
+        path: Path,
+        many: bool,
+    },
     /// The id of the mapping's resource of that number.
     Reference(usize),
     Text(Box<str>),

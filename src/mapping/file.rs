@@ -136,7 +136,10 @@ impl Reader<'_> {
 
 /// JSON has no infinities and no `nan`: they become null, which stands for nothing.
 fn float(text: &str) -> String {
-    text.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map_or_else(|| "null".to_owned(), |it| it.to_string())
+    text.parse::<f64>()
+        .ok()
+        .and_then(serde_json::Number::from_f64)
+        .map_or_else(|| "null".to_owned(), |it| it.to_string())
 }
 
 fn integer(number: &DeInteger<'_>) -> String {

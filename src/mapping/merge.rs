@@ -8,8 +8,10 @@ const OWN: [&str; 3] = ["about", "extends", "events"];
 /// `child` over `parent`: tables merge by key, all else is replaced. An array of tables is added to where its first table in
 /// the child says `append = true`. The child's events come before the parent's, or alone if it says `events = "replace"`.
 pub(crate) fn merge(parent: Table, child: Table) -> Table {
-    let replaces_events = matches!(child.get("events").map(|entry| &entry.item.kind), Some(Kind::Text(text)) if text.text == "replace");
-    let mut merged = Table { entries: parent.entries.into_iter().filter(|it| !OWN.contains(&it.key.as_str())).collect() };
+    let replaces_events =
+        matches!(child.get("events").map(|entry| &entry.item.kind), Some(Kind::Text(text)) if text.text == "replace");
+    let mut merged =
+        Table { entries: parent.entries.into_iter().filter(|it| !OWN.contains(&it.key.as_str())).collect() };
     for entry in child.entries {
         match (entry.key.as_str(), position(&merged, &entry.key)) {
             ("event", Some(index)) if !replaces_events => add_before(&mut merged.entries[index], entry),

@@ -40,6 +40,12 @@ mod write;
 pub use apply::{ContextEntry, Mapped, MappedEvent, Refusal, SessionWords};
 pub use diagnostics::Diagnostics;
 pub use explain::Explanation;
+pub use function::names as function_names;
 pub use set::{Ambiguity, Mapping, MappingSet, Selection};
 pub use shipped::shipped;
 pub use source::{Origin, SourceFile};
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -233,7 +233,11 @@ impl<'t> Parser<'t> {
         }
         let known = self.names.text(word);
         known.map(Some).ok_or_else(|| {
-            mistake(span, &format!("`{word}` is no name that stands for a text"), &format!("text stands in quotes: '{word}'"))
+            mistake(
+                span,
+                &format!("`{word}` is no name that stands for a text"),
+                &format!("text stands in quotes: '{word}'"),
+            )
         })
     }
 
@@ -355,7 +359,11 @@ impl<'t> Parser<'t> {
         let rest = self.rest();
         let Some(quote) = rest.chars().next().filter(|first| matches!(first, '\'' | '"')) else { return Ok(None) };
         let Some(length) = rest[1..].find(quote) else {
-            return Err(mistake(self.at..self.text.len(), "the quote is not closed", "add the same quote after the text"));
+            return Err(mistake(
+                self.at..self.text.len(),
+                "the quote is not closed",
+                "add the same quote after the text",
+            ));
         };
         self.at += length + 2;
         Ok(Some(&rest[1..=length]))
@@ -445,7 +453,11 @@ fn objects_stand_alone(parts: &[Part], text: &str) -> Result<(), Mistake> {
     let gives_object = |part: &Part| matches!(part, Part::Expression(expression) if expression.gives_object());
     if parts.len() > 1 && parts.iter().any(gives_object) {
         let help = "let `${…}` be the whole string";
-        return Err(mistake(0..text.len(), "`name` and `map-to-code` give an object, which cannot be joined with text", help));
+        return Err(mistake(
+            0..text.len(),
+            "`name` and `map-to-code` give an object, which cannot be joined with text",
+            help,
+        ));
     }
     Ok(())
 }

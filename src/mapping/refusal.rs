@@ -60,8 +60,10 @@ impl Failure {
 /// `ZDS-1.1 cannot be read by oid` before `none of IPC-3.1, OBR-18.1 has a value`: the first is what to look at first.
 fn explanation(trials: &[Trial]) -> String {
     let unreadable = trials.iter().filter_map(|trial| Some((trial, trial.failure.function()?)));
-    let mut sentences: Vec<String> = unreadable.map(|(trial, function)| format!("{} cannot be read by `{function}`", trial.text)).collect();
-    let mut empty: Vec<&str> = trials.iter().filter(|it| it.failure.function().is_none()).map(|it| it.text.as_str()).collect();
+    let mut sentences: Vec<String> =
+        unreadable.map(|(trial, function)| format!("{} cannot be read by `{function}`", trial.text)).collect();
+    let mut empty: Vec<&str> =
+        trials.iter().filter(|it| it.failure.function().is_none()).map(|it| it.text.as_str()).collect();
     dedup(&mut empty);
     match empty.as_slice() {
         [] => {}

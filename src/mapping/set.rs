@@ -57,7 +57,8 @@ impl MappingSet {
     pub fn load(files: &[SourceFile], grammars: &[&dyn Grammar]) -> Result<Self, Diagnostics> {
         let sources = Arc::new(Sources { files: files.to_vec() });
         let mut problems = Vec::new();
-        let trees = sources.files.iter().enumerate().map(|(index, file)| file::parse(index, file, &mut problems)).collect();
+        let trees =
+            sources.files.iter().enumerate().map(|(index, file)| file::parse(index, file, &mut problems)).collect();
         let family = Family { sources: &sources, trees };
         let merged: Vec<Option<Table>> = (0..files.len()).map(|file| family.merged(file, &mut problems)).collect();
         let mut compiler = Compiler { sources: &sources, grammars, problems };
@@ -203,7 +204,8 @@ impl Family<'_> {
             };
             if lineage.contains(&parent) {
                 let cycle = lineage.iter().chain([&parent]).map(|it| self.sources.files[*it].name.as_str());
-                let message = format!("mappings extend each other in a circle: {}", cycle.collect::<Vec<_>>().join(" -> "));
+                let message =
+                    format!("mappings extend each other in a circle: {}", cycle.collect::<Vec<_>>().join(" -> "));
                 problems.push(Problem::new(text.whole(), message));
                 return None;
             }

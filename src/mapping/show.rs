@@ -12,7 +12,8 @@ impl Mapping {
         for entry in &self.merged.entries {
             self.flatten(&entry.key, &entry.item, &mut lines);
         }
-        let width = lines.iter().map(|(line, _)| line.chars().count()).filter(|width| *width <= MAX_ALIGNED).max().unwrap_or(0);
+        let width =
+            lines.iter().map(|(line, _)| line.chars().count()).filter(|width| *width <= MAX_ALIGNED).max().unwrap_or(0);
         lines.into_iter().fold(String::new(), |mut text, (line, origin)| {
             let _ = writeln!(text, "{line:width$}  # {origin}");
             text

@@ -25,7 +25,9 @@ impl<'c> Compiler<'c> {
     }
 
     fn constants(&mut self, root: &Table) -> BTreeMap<String, String> {
-        let Some(table) = root.get("constant").and_then(|entry| self.expect_table(entry)) else { return BTreeMap::new() };
+        let Some(table) = root.get("constant").and_then(|entry| self.expect_table(entry)) else {
+            return BTreeMap::new();
+        };
         let texts = table.entries.iter().filter_map(|entry| {
             let text = self.expect_text(entry)?;
             Some((entry.key.clone(), text.text.clone()))

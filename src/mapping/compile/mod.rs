@@ -20,9 +20,8 @@ use super::source::{Place, Sources};
 use crate::fhircast::EventName;
 
 /// The keys of a file.
-const FILE_KEYS: [&str; 11] = [
-    "extends", "protocol", "about", "zone", "events", "accept", "session", "constant", "event", "context", "table",
-];
+const FILE_KEYS: [&str; 11] =
+    ["extends", "protocol", "about", "zone", "events", "accept", "session", "constant", "event", "context", "table"];
 const EVENT_KEYS: [&str; 4] = ["name", "each", "when", "context"];
 
 /// Compiles one file after another, and keeps what is wrong with them.
@@ -62,7 +61,8 @@ impl<'c> Compiler<'c> {
         let known: Vec<&str> = self.grammars.iter().map(|grammar| grammar.protocol()).collect();
         let Some(entry) = root.get("protocol") else {
             let help = format!("write protocol = \"{}\", or extend a mapping that does", known.join("\" or \""));
-            self.problems.push(Problem::new(Place { file, start: 0, end: 0 }, "the mapping has no protocol").help(help));
+            self.problems
+                .push(Problem::new(Place { file, start: 0, end: 0 }, "the mapping has no protocol").help(help));
             return None;
         };
         let text = self.expect_text(entry)?;
@@ -180,7 +180,9 @@ impl FileCompiler<'_, '_> {
     /// An event whose conditions exclude each other would never be emitted.
     fn report_contradiction(&mut self, event: &Table, plan: &Plan, when: Option<&Placed<Condition>>) {
         let conditions = plan.accept.as_ref().map(|accept| &accept.value).into_iter().chain(when.map(|it| &it.value));
-        let (Some(path), Some(entry)) = (super::reachable::contradiction(conditions), event.get("when")) else { return };
+        let (Some(path), Some(entry)) = (super::reachable::contradiction(conditions), event.get("when")) else {
+            return;
+        };
         let message = format!("this event is never emitted: its conditions want different values of {path} at once");
         self.problem(Problem::new(entry.item.place, message).help("the `when` of [accept] counts too"));
     }

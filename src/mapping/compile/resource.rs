@@ -60,7 +60,9 @@ impl FileCompiler<'_, '_> {
             let known = entry.key.starts_with('_') || elements.contains(&entry.key.as_str());
             if !known {
                 let help = did_you_mean(&entry.key, elements.iter().copied());
-                self.problem(Problem::new(entry.place, format!("{resource} has no element `{}`", entry.key)).help(help));
+                self.problem(
+                    Problem::new(entry.place, format!("{resource} has no element `{}`", entry.key)).help(help),
+                );
             }
         }
     }

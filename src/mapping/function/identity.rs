@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn a_uuid_never_changes() {
         let words = ["Patient".into(), "urn:oid:1.2.3".into()];
-        assert_eq!(uuid(&words, "12345"), "UUID");
+        assert_eq!(uuid(&words, "12345"), "9f6d8a69-1012-5e37-881f-69a61b21ad7c");
         assert_ne!(uuid(&words, "12345"), uuid(&words, "12346"));
     }
 }

@@ -66,7 +66,7 @@ pub(crate) trait Surroundings {
 }
 
 /// Every function, and how it is written.
-pub(crate) const USAGES: [(&str, &str); 19] = [
+const USAGES: [(&str, &str); 19] = [
     ("date", "date or date 'format'"),
     ("datetime", "datetime, datetime 'zone', datetime 'format' or datetime 'format' 'zone'"),
     ("default", "default 'text'"),
@@ -88,11 +88,16 @@ pub(crate) const USAGES: [(&str, &str); 19] = [
     ("uuid", "uuid, or uuid 'more' 'words'"),
 ];
 
+/// The names of all functions.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    USAGES.iter().map(|(name, _)| *name)
+}
+
 impl Call {
     /// The call of the function `name`.
     pub(crate) fn new(name: &str, arguments: &[Argument], around: &dyn Surroundings) -> Result<Self, CallError> {
         let Some((_, usage)) = USAGES.iter().find(|(known, _)| *known == name) else {
-            let help = did_you_mean(name, USAGES.iter().map(|(known, _)| *known));
+            let help = did_you_mean(name, USAGES.map(|(known, _)| known));
             return Err(CallError { message: format!("unknown function `{name}`"), help, span: None });
         };
         let call = match (name, arguments) {
@@ -222,7 +227,11 @@ fn index(argument: &Argument) -> Result<usize, CallError> {
 fn not_empty(argument: &Argument) -> Result<Box<str>, CallError> {
     if argument.text.is_empty() {
         let message = "an empty text is everywhere".to_owned();
-        return Err(CallError { message, help: "name one character or more".to_owned(), span: Some(argument.span.clone()) });
+        return Err(CallError {
+            message,
+            help: "name one character or more".to_owned(),
+            span: Some(argument.span.clone()),
+        });
     }
     Ok(argument.text.clone())
 }
