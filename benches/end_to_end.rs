@@ -46,7 +46,10 @@ fn main() {
 }
 
 async fn measure(messages: usize) {
-    println!("ORM^O01 of {} bytes, {messages} messages a connection; latencies in microseconds, p50 / p99", message(0, 0).len());
+    println!(
+        "ORM^O01 of {} bytes, {messages} messages a connection; latencies in microseconds, p50 / p99",
+        message(0, 0).len()
+    );
     println!("{:<44} {:>4} {:>12} {:>16} {:>18}", "", "conn", "messages/s", "to the ACK", "to the WebSocket");
     for connections in [1, 16] {
         let floor = floor(connections, messages).await;
@@ -149,10 +152,7 @@ async fn follow(mut subscriber: Subscriber, expected: usize) -> (String, Vec<Ins
     (subscriber.topic().to_owned(), came)
 }
 
-async fn notified(
-    followers: &mut JoinSet<(String, Vec<Instant>)>,
-    sent: &[Vec<Instant>],
-) -> Latencies {
+async fn notified(followers: &mut JoinSet<(String, Vec<Instant>)>, sent: &[Vec<Instant>]) -> Latencies {
     let mut latencies = Vec::new();
     let mut all = Vec::new();
     while let Some(joined) = followers.join_next().await {

@@ -12,12 +12,17 @@ use fhircast_gateway_mllp as mllp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use fhircast_gateway_mllp::sender as hl7_sender;
+pub(crate) use fhircast_gateway_mllp::sender as hl7_sender;
+pub(crate) use fhircast_gateway_mllp::tls::ClientTls;
 
 use crate::config::{self, AdapterConfig, Layers, Problem, Problems};
+use crate::mapping::cases::MessageReader;
 
 /// The field grammars of all protocols that a mapping can name.
-pub const GRAMMARS: [&'static dyn Grammar; 1] = [&mllp::Hl7v2];
+pub(crate) const GRAMMARS: [&dyn Grammar; 1] = [&mllp::Hl7v2];
+
+/// Reads the messages in the cases of HL7 v2 mappings.
+pub const HL7_CASES: MessageReader = MessageReader { fence: "hl7", read: read_hl7v2 };
 
 /// The kinds that `[adapter.NAME] kind` can name.
 const KINDS: [&str; 1] = ["mllp"];
@@ -28,30 +33,44 @@ const KINDS: [&str; 1] = ["mllp"];
 /// A sentence that says why these bytes are no such message, or that there is no such protocol.
 pub fn read_message(protocol: &str, bytes: &[u8]) -> Result<Arc<dyn Fields>, String> {
     match protocol {
-        "hl7v2" => mllp::read_file(bytes).map(|message| Arc::new(message) as Arc<dyn Fields>).map_err(|error| error.to_string()),
+        "hl7v2" => read_hl7v2(bytes),
         other => Err(format!("no adapter speaks `{other}`")),
     }
 }
 
+fn read_hl7v2(bytes: &[u8]) -> Result<Arc<dyn Fields>, String> {
+    let payload = hl7_sender::with_segment_ends(bytes);
+    let policy = mllp::Settings::default().charset_policy();
+    let message = mllp::message::Message::read(payload.into(), policy).map_err(|refusal| refusal.to_string())?;
+    Ok(Arc::new(message))
+}
+
 /// An adapter whose settings are right.
-pub struct Adapter {
+pub(crate) struct Adapter {
     name: Arc<str>,
     settings: Arc<mllp::Settings>,
 }
 
 /// An adapter that holds its address, and is ready to run.
-pub struct BoundAdapter {
+pub(crate) struct BoundAdapter {
     /// The configured name.
     pub name: Arc<str>,
     /// Where it listens.
     pub address: SocketAddr,
+    /// The protocol whose field paths its mappings are written in.
+    pub protocol: &'static str,
     listener: TcpListener,
     settings: Arc<mllp::Settings>,
 }
 
 impl Adapter {
     /// Checks the adapter `name`. `None` when it could not be read; what is wrong is in `problems`.
-    pub fn configure(name: &str, config: &AdapterConfig, layers: &Layers, problems: &mut Problems) -> Option<Self> {
+    pub(crate) fn configure(
+        name: &str,
+        config: &AdapterConfig,
+        layers: &Layers,
+        problems: &mut Problems,
+    ) -> Option<Self> {
         let place = || layers.place_of_value(&["adapter", name, "kind"]);
         if !KINDS.contains(&config.kind.as_str()) {
             let problem = Problem::new(format!("there is no adapter of kind `{}`", config.kind));
@@ -64,16 +83,20 @@ impl Adapter {
             let place = layers.place_of_value(&path).or_else(|| layers.place_of_key(&["adapter", name]));
             problems.push(Problem::new(format!("adapter `{name}`: {}", problem.message)).at(place));
         }
+        if let Some(Err(error)) = settings.tls.as_ref().map(mllp::tls::acceptor) {
+            let problem = Problem::new(format!("adapter `{name}`: {error}"));
+            problems.push(problem.at(layers.place_of_key(&["adapter", name, "tls"])));
+        }
         Some(Self { name: name.into(), settings: Arc::new(settings) })
     }
 
     /// The configured name.
-    pub fn name(&self) -> &Arc<str> {
+    pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
     }
 
     /// Where it is to listen.
-    pub fn listen(&self) -> SocketAddr {
+    pub(crate) fn listen(&self) -> SocketAddr {
         self.settings.listen
     }
 
@@ -81,17 +104,35 @@ impl Adapter {
     ///
     /// # Errors
     /// What the system said.
-    pub async fn bind(self) -> io::Result<BoundAdapter> {
+    pub(crate) async fn bind(self) -> io::Result<BoundAdapter> {
         let listener = TcpListener::bind(self.settings.listen).await?;
         let address = listener.local_addr()?;
-        Ok(BoundAdapter { name: self.name, address, listener, settings: self.settings })
+        Ok(BoundAdapter {
+            name: self.name,
+            address,
+            protocol: mllp::Hl7v2.protocol(),
+            listener,
+            settings: self.settings,
+        })
     }
 }
 
 impl BoundAdapter {
     /// Runs until `shutdown`, and then until what it has in hand is answered.
-    pub fn run(self, sink: Arc<dyn Sink>, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> BoxFuture<'static, ()> {
+    pub(crate) fn run(
+        self,
+        sink: Arc<dyn Sink>,
+        clock: Arc<dyn Clock>,
+        shutdown: CancellationToken,
+    ) -> BoxFuture<'static, ()> {
         let counters = Arc::new(mllp::Counters::default());
-        Box::pin(mllp::listener::serve(self.listener, self.settings, self.name, sink, clock, counters, shutdown))
+        Box::pin(async move {
+            let name = Arc::clone(&self.name);
+            if let Err(error) =
+                mllp::serve(self.listener, self.settings, self.name, sink, clock, counters, shutdown).await
+            {
+                tracing::error!(%error, adapter = %name, "Adapter ended: its certificate cannot be used.");
+            }
+        })
     }
 }

@@ -12,8 +12,9 @@ use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::config::Nobody;
-use crate::hub::{Hub, NewEvent};
-use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Selection};
+use crate::fhircast::event::Event;
+use crate::hub::Hub;
+use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Refusal, Selection};
 use crate::sessions::{Directory, Seat};
 use crate::store::{Admission, Journal, MessageKey, Record, Ticket};
 
@@ -21,8 +22,8 @@ use crate::store::{Admission, Journal, MessageKey, Record, Ticket};
 pub struct Gateway {
     /// The mappings in force.
     pub mappings: ArcSwap<MappingSet>,
-    /// The mapping that a source is bound to, where its configuration names one.
-    pub bound: HashMap<Arc<str>, String>,
+    /// The sources, by their configured names.
+    pub sources: HashMap<Arc<str>, Source>,
     /// What becomes of a message that means an event but names nobody.
     pub nobody: Nobody,
     /// Whose screen.
@@ -33,6 +34,15 @@ pub struct Gateway {
     pub journal: Arc<Journal>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+}
+
+/// What the pipeline must know of a source.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The protocol whose mappings may speak for its messages.
+    pub protocol: &'static str,
+    /// The mapping of everything that comes from it, where its configuration names one.
+    pub mapping: Option<String>,
 }
 
 impl Sink for Gateway {
@@ -78,17 +88,17 @@ impl Gateway {
     /// The pipeline itself.
     async fn handle(&self, inbound: &Inbound, received: SystemTime) -> Result {
         let mappings = self.mappings.load();
-        let bound = self.bound.get(&inbound.source).map(String::as_str);
-        let mapping = match mappings.select(bound, &*inbound.fields) {
+        let Some(source) = self.sources.get(&inbound.source) else {
+            return Result::rejected(None, Fault::Internal, "its source is not configured".into());
+        };
+        let mapping = match mappings.select(source.mapping.as_deref(), source.protocol, &*inbound.fields) {
             Selection::One(mapping) => mapping,
             Selection::None => return Result::ignored(None, "no mapping speaks for it"),
-            Selection::Several(names) => {
-                return Result::rejected(None, Fault::Internal, format!("more than one mapping speaks for it: {}", names.join(", ")));
-            }
+            Selection::Several(ambiguity) => return Result::rejected(None, Fault::Internal, ambiguity.to_string()),
         };
         let mapped = match mapping.apply(&*inbound.fields) {
             Ok(mapped) => mapped,
-            Err(refusal) => return Result { mapping: Some(mapping.name().to_owned()), ..Result::from(refusal) },
+            Err(refusal) => return Result::refused(mapping, refusal),
         };
         if mapped.events.is_empty() {
             return Result::ignored(Some(mapping), "none of its mapping's events holds");
@@ -105,17 +115,31 @@ impl Gateway {
         for (index, event) in mapped.events.into_iter().enumerate() {
             let id = event_id(inbound, index);
             let name = event.name.to_string();
-            if let Err(refusal) = self.hub.publish(&topic, new_event(id.clone(), now, event)).await {
-                let reason = format!("{name} was not published: {refusal}");
-                return Result { topic: Some(topic), events: result.events, ..Result::rejected(Some(mapping), Fault::Internal, reason) };
+            if let Err(error) = self.publish_one(&topic, id.clone(), now, event).await {
+                let reason = format!("{name} was not published: {error}");
+                let refused = Result::rejected(Some(mapping), Fault::Internal, reason);
+                return Result { topic: Some(topic), events: result.events, ..refused };
             }
             result.events.push((name, id));
         }
         Result { outcome: Outcome::Accepted, topic: Some(topic), note: None, ..result }
     }
 
+    async fn publish_one(
+        &self,
+        topic: &str,
+        id: String,
+        now: jiff::Timestamp,
+        event: MappedEvent,
+    ) -> std::result::Result<(), String> {
+        let context = event.context.iter().map(|entry| (entry.key.as_str(), &*entry.resource));
+        let event = Event::new(id, now, event.name, context).map_err(|error| error.to_string())?;
+        self.hub.publish(topic, event).await.map(drop).map_err(|error| error.to_string())
+    }
+
     fn nobody(&self, mapping: &Mapping) -> Result {
-        let reason = format!("no user and no workstation: the mapping's [session] found none ({})", mapping.session_place());
+        let reason =
+            format!("no user and no workstation: the mapping's [session] found none ({})", mapping.session_place());
         match self.nobody {
             Nobody::Ignore => Result::ignored(Some(mapping), "it names no user and no workstation"),
             Nobody::Reject => Result::rejected(Some(mapping), Fault::RequiredFieldMissing, reason),
@@ -175,12 +199,19 @@ impl Result {
         Self { outcome: Outcome::Rejected(rejection), note: None, ..Self::ignored(mapping, "") }
     }
 
+    fn refused(mapping: &Mapping, refusal: Refusal) -> Self {
+        let Refusal { fault, reason, field } = refusal;
+        Self { outcome: Outcome::Rejected(Rejection { fault, reason, field }), ..Self::ignored(Some(mapping), "") }
+    }
+
     /// One line a message. No values of the message, whose text may name a patient; the control id finds it in the journal.
     fn log(&self, inbound: &Inbound) {
         let (source, control_id, kind) = (&inbound.source, &inbound.control_id, &inbound.kind);
         let mapping = self.mapping.as_deref().unwrap_or("-");
         match &self.outcome {
-            Outcome::Accepted => debug!(%source, %control_id, %kind, mapping, events = self.events.len(), "Message published."),
+            Outcome::Accepted => {
+                debug!(%source, %control_id, %kind, mapping, events = self.events.len(), "Message published.")
+            }
             Outcome::Ignored => info!(%source, %control_id, %kind, mapping, reason = self.note, "Message ignored."),
             Outcome::Rejected(rejection) => {
                 warn!(%source, %control_id, %kind, mapping, reason = %rejection.reason, "Message refused.");

@@ -84,7 +84,8 @@ async fn connection(stream: TcpStream, routes: Router, settings: HttpSettings, s
     if let Err(error) = tune(&stream, &settings) {
         debug!(%error, "Connection could not be tuned.");
     }
-    let service = TowerToHyperService::new(routes.map_request(|request: Request<Incoming>| request.map(axum::body::Body::new)));
+    let service =
+        TowerToHyperService::new(routes.map_request(|request: Request<Incoming>| request.map(axum::body::Body::new)));
     let mut connection = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
@@ -109,7 +110,9 @@ fn tune(stream: &TcpStream, settings: &HttpSettings) -> std::io::Result<()> {
     let idle = Duration::try_from(settings.keepalive).unwrap_or(Duration::from_secs(30));
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(idle / 3).with_retries(KEEPALIVE_PROBES))?;
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new().with_time(idle).with_interval(idle / 3).with_retries(KEEPALIVE_PROBES),
+    )?;
     socket.set_tcp_user_timeout(Some(idle))
 }
 

@@ -1,3 +1,34 @@
 //! The gateway between a hospital's older systems and FHIRcast.
-pub mod fhircast; pub mod config; pub mod store; pub mod sessions; pub mod telemetry; pub mod clock; pub mod http; pub mod admin;
-pub mod hub; pub mod client;
+//!
+//! A message's way through the modules, in order: `adapters` read a wire and hand over an
+//! [`Inbound`](fhircast_gateway_adapter_api::Inbound) → [`gateway`] → [`mapping`] (what it means) → [`sessions`] (whose
+//! screen) → [`hub`] (one topic, one order) → the hub's sockets; [`store`] keeps what became of it. [`node`] puts them
+//! together, [`cli`] starts them.
+//!
+//! What holds everywhere, and is read off the sources by `tests/it/architecture.rs` where it can be:
+//!
+//! * Adapters know nothing of FHIR; the root names an adapter only in `adapters.rs`.
+//! * Mapping does no I/O, and cannot fail at run time for want of a file, a network or a lock.
+//! * `hub/topic` is a pure function of state, command and time.
+//! * All events of a topic have one order, and every subscriber sees that order.
+//! * Only `store` touches the disk, only the edges know HTTP, only `main` reads the environment, only `clock` the time.
+//! * Queues are bounded. A slow or dead peer costs its own connection and nothing else.
+//! * No patient data in logs, in URLs, or in texts for strangers.
+
+mod adapters;
+pub mod admin;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod fhircast;
+pub mod gateway;
+pub mod http;
+pub mod hub;
+pub mod mapping;
+pub mod node;
+pub mod sessions;
+pub mod store;
+pub mod telemetry;
+
+pub use adapters::{HL7_CASES, read_message};

@@ -2,6 +2,7 @@
 //!
 //! The composition root: store, mappings, hub, adapters, in that order. The demonstration and the tests start the same.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -20,7 +21,7 @@ use tracing::info;
 use crate::adapters::{Adapter, BoundAdapter, GRAMMARS};
 use crate::admin::Admin;
 use crate::config::{Config, Layers, Problem, Problems};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Source};
 use crate::http::{self, HttpSettings};
 use crate::hub::Hub;
 use crate::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
@@ -112,6 +113,11 @@ impl Plan {
         Ok(Self { config, adapters, mappings })
     }
 
+    /// The mappings.
+    pub fn mappings(&self) -> &MappingSet {
+        &self.mappings
+    }
+
     /// The log's filter.
     pub fn log_filter(&self) -> &str {
         &self.config.log.filter
@@ -135,8 +141,10 @@ impl Plan {
         let http = bind(config.http.listen, "the hub", "http.listen").await?;
         let admin = bind(config.admin.listen, "the operator's API", "admin.listen").await?;
         let bound = bind_adapters(adapters).await?;
-        let mut node = Node::assemble(&config, mappings, clock, site_key, (&http, &admin))?;
+        let sources = bound.iter().map(|adapter| source_of(adapter, &config)).collect();
+        let mut node = Node::assemble(&config, mappings, sources, clock, site_key, (http.1, admin.1));
         let hub = node.gateway.hub.clone();
+        node.tasks.spawn(hub.clone().run(node.shutdown.clone()));
         node.serve_http(http, hub.routes(), config.http.limits.clone());
         let admin_routes = Admin {
             sessions: Arc::clone(&node.sessions),
@@ -153,35 +161,35 @@ impl Node {
     fn assemble(
         config: &Config,
         mappings: MappingSet,
+        sources: HashMap<Arc<str>, Source>,
         clock: Arc<dyn Clock>,
         site_key: SiteKey,
-        (http, admin): (&(TcpListener, SocketAddr), &(TcpListener, SocketAddr)),
-    ) -> Result<Self, StartError> {
+        (http, admin): (SocketAddr, SocketAddr),
+    ) -> Self {
         let hub = Hub::new(config.hub.clone(), Arc::clone(&clock));
-        let hub_url = hub.url(http.1);
+        let hub_url = hub.url(http);
         let sessions = Arc::new(Directory::new(site_key, &config.sessions));
         let remember = Duration::try_from(config.store.remember).unwrap_or_default();
         let journal = Journal::new(Limits { messages: config.store.journal, remember });
-        let bound = config.adapters.iter().filter_map(|(name, adapter)| Some((name.as_str().into(), adapter.mapping.clone()?)));
         let gateway = Gateway {
             mappings: ArcSwap::from_pointee(mappings),
-            bound: bound.collect(),
+            sources,
             nobody: config.sessions.nobody,
             sessions: Arc::clone(&sessions),
             hub,
             journal: Arc::clone(&journal),
             clock,
         };
-        Ok(Self {
+        Self {
             hub_url,
-            admin_url: format!("http://{}", admin.1),
+            admin_url: format!("http://{admin}"),
             adapters: Vec::new(),
             sessions,
             journal,
             gateway: Arc::new(gateway),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
-        })
+        }
     }
 
     fn serve_http(&self, (listener, _): (TcpListener, SocketAddr), routes: Router, limits: HttpSettings) {
@@ -208,7 +216,6 @@ impl Node {
     pub async fn drain(self) -> bool {
         info!("Draining.");
         self.shutdown.cancel();
-        self.gateway.hub.shutdown();
         self.tasks.close();
         tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_ok()
     }
@@ -222,7 +229,7 @@ impl fmt::Display for Node {
             writeln!(formatter, "listens        {address}  adapter {name}")?;
         }
         writeln!(formatter, "operator       {}", self.admin_url)?;
-        for mapping in self.mappings().iter() {
+        for mapping in self.mappings().mappings().filter(|mapping| mapping.has_events()) {
             writeln!(formatter, "mapping        {:<24} {}", mapping.name(), mapping.about().unwrap_or_default())?;
         }
         Ok(())
@@ -234,7 +241,7 @@ impl fmt::Display for Node {
 /// # Errors
 /// When files cannot be read, or every mistake in them.
 pub fn load_mappings(directory: &Path) -> Result<MappingSet, StartError> {
-    let mut files: Vec<SourceFile> = shipped::FILES.iter().map(SourceFile::from).collect();
+    let mut files = shipped();
     for file in store::mapping_files(directory, "toml")? {
         files.retain(|shipped| shipped.name != file.name);
         files.push(SourceFile { name: file.name, path: file.path, text: file.text });
@@ -263,12 +270,17 @@ fn check_bound_mappings(config: &Config, mappings: &MappingSet, layers: &Layers,
     for (name, adapter) in &config.adapters {
         let Some(mapping) = &adapter.mapping else { continue };
         if mappings.mapping(mapping).is_none() {
-            let known: Vec<&str> = mappings.iter().map(|mapping| mapping.name()).collect();
+            let known: Vec<&str> = mappings.names().collect();
             let problem = Problem::new(format!("adapter `{name}` names a mapping that is not there: `{mapping}`"));
             let problem = problem.help(format!("there are: {}", known.join(", ")));
             problems.push(problem.at(layers.place_of_value(&["adapter", name, "mapping"])));
         }
     }
+}
+
+fn source_of(adapter: &BoundAdapter, config: &Config) -> (Arc<str>, Source) {
+    let mapping = config.adapters.get(&*adapter.name).and_then(|adapter| adapter.mapping.clone());
+    (Arc::clone(&adapter.name), Source { protocol: adapter.protocol, mapping })
 }
 
 async fn bind(address: SocketAddr, purpose: &str, key: &str) -> Result<(TcpListener, SocketAddr), StartError> {

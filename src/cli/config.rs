@@ -11,7 +11,7 @@ pub(super) fn config(layers: &Layers, problems: Problems) -> Result<(), Failure>
 
 pub(super) fn check(layers: &Layers, problems: Problems) -> Result<(), Failure> {
     let plan = Plan::check(layers, problems)?;
-    for mapping in plan.mappings().iter() {
+    for mapping in plan.mappings().mappings() {
         println!("ok  {:<24} {}", mapping.name(), mapping.file());
     }
     println!("Configuration and mappings are right.");

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use super::Failure;
 use super::notification::describe;
 use super::terminal::{Terminal, one_line};
-use crate::adapters::hl7_sender::{Acknowledgement, Sender, SenderSettings};
+use crate::adapters::hl7_sender::{Acknowledgement, Sender, Target, with_segment_ends};
 use crate::client::{Frame, Subscriber, SubscriberOptions};
 use crate::clock::System;
 use crate::config::{DEFAULT, DEFAULT_NAME, Layer, Layers, Problems};
@@ -123,7 +123,7 @@ async fn subscribe(node: &Node, topic: &str, terminal: Terminal) -> Result<Subsc
 
 async fn connect(node: &Node) -> Result<Sender, Failure> {
     let (_, address) = node.adapters.first().ok_or_else(|| Failure::Failed("error: no adapter".into()))?;
-    Sender::connect(&address.to_string(), SenderSettings::default()).await.map_err(failed)
+    Sender::connect(Target::plain(address.to_string())).await.map_err(failed)
 }
 
 fn show_message(number: usize, act: &Act, terminal: Terminal) {
@@ -141,7 +141,7 @@ async fn play(
     subscriber: &mut Subscriber,
 ) -> Result<Exchange, Failure> {
     let sent = Instant::now();
-    let acknowledgement = ris.send(act.message.trim_end().replace('\n', "\r").as_bytes()).await.map_err(failed)?;
+    let acknowledgement = ris.send(&with_segment_ends(act.message.as_bytes())).await.map_err(failed)?;
     let acknowledged = sent.elapsed();
     let record = timeout(PATIENCE, records.recv()).await.map_err(failed)?.map_err(failed)?;
     let mut notifications = Vec::new();
@@ -170,7 +170,7 @@ fn show_exchange(exchange: &Exchange, terminal: Terminal) {
 }
 
 fn show_acknowledgement(exchange: &Exchange, terminal: Terminal) {
-    let text = exchange.acknowledgement.text().replace('\r', "\n");
+    let text = String::from_utf8_lossy(&exchange.acknowledgement.bytes).replace('\r', "\n");
     let label = format!("gateway → RIS     {}", milliseconds(exchange.acknowledged));
     let answer = text.lines().filter(|segment| segment.starts_with("MSA") || segment.starts_with("ERR"));
     for (index, segment) in answer.enumerate() {

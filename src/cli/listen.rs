@@ -107,13 +107,19 @@ fn show_notification(text: &str, terminal: Terminal) -> Result<(), Failure> {
     let notification: serde_json::Value = serde_json::from_str(text).map_err(failed)?;
     let word = |value: &serde_json::Value| one_line(value.as_str().unwrap_or("-"), 80);
     let event = word(&notification["event"]["hub.event"]);
-    println!("{}  {}  {}", word(&notification["timestamp"]), terminal.green(&event), terminal.dim(&word(&notification["id"])));
+    println!(
+        "{}  {}  {}",
+        word(&notification["timestamp"]),
+        terminal.green(&event),
+        terminal.dim(&word(&notification["id"]))
+    );
     describe(&notification).iter().for_each(|line| println!("    {line}"));
     Ok(())
 }
 
 fn token(path: &std::path::Path) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::Failed(format!("error: cannot read {}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Failed(format!("error: cannot read {}: {error}", path.display())))?;
     Ok(text.trim().to_owned())
 }
 

@@ -30,7 +30,8 @@ fn entry(entry: &Value) -> String {
 
 fn name(names: &Value) -> Option<String> {
     let name = &names[0];
-    let given = name["given"].as_array().map(|given| given.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "));
+    let given =
+        name["given"].as_array().map(|given| given.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "));
     match (text(&name["family"]), given.filter(|given| !given.is_empty())) {
         (Some(family), Some(given)) => Some(format!("{family}, {given}")),
         (family, given) => family.or(given).or_else(|| text(&name["text"])),
@@ -62,7 +63,10 @@ mod tests {
         ]}});
         assert_eq!(
             describe(&notification),
-            ["study     ImagingStudy  unknown  urn:oid:1.2.3  A-1", "patient   Patient  Berger, Annelise Maria  1958-03-12"]
+            [
+                "study     ImagingStudy  unknown  urn:oid:1.2.3  A-1",
+                "patient   Patient  Berger, Annelise Maria  1958-03-12"
+            ]
         );
     }
 

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::Failure;
 use super::terminal::{Terminal, one_line};
-use crate::adapters::hl7_sender::{Acknowledgement, Sender, SenderSettings};
+use crate::adapters::ClientTls;
+use crate::adapters::hl7_sender::{Acknowledgement, SendError, Sender, Target};
 
 /// Arguments of `send`.
 #[derive(Args)]
@@ -51,15 +52,14 @@ pub(super) async fn send(arguments: SendArguments) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut connections = JoinSet::new();
     for connection in 0..arguments.connections {
-        let settings = settings(&arguments)?;
         let run = Connection {
-            to: arguments.to.clone(),
+            target: target(&arguments),
             number: connection,
             count: arguments.count,
             keep_control_ids: arguments.keep_control_ids,
             print: total <= MOST_PRINTED,
         };
-        connections.spawn(run.send(messages.clone(), settings));
+        connections.spawn(run.send(messages.clone()));
     }
     let mut tally = Tally::default();
     while let Some(joined) = connections.join_next().await {
@@ -76,7 +76,7 @@ struct Message {
 }
 
 struct Connection {
-    to: String,
+    target: Target,
     number: u32,
     count: u32,
     keep_control_ids: bool,
@@ -84,9 +84,9 @@ struct Connection {
 }
 
 impl Connection {
-    async fn send(self, messages: Vec<Message>, settings: SenderSettings) -> Result<Tally, Failure> {
-        let mut sender = Sender::connect(&self.to, settings).await.map_err(|error| {
-            Failure::Failed(format!("error: cannot send to {}: {error}\n  = help: is it running, and is --to right?", self.to))
+    async fn send(self, messages: Vec<Message>) -> Result<Tally, Failure> {
+        let mut sender = Sender::connect(self.target.clone()).await.map_err(|error| {
+            Failure::Failed(format!("error: {}\n  = help: is it running, and is --to right?", causes(&error)))
         })?;
         let mut tally = Tally::default();
         for round in 0..self.count {
@@ -94,7 +94,7 @@ impl Connection {
                 let acknowledgement = sender
                     .send(&self.numbered(&message.bytes, round))
                     .await
-                    .map_err(|error| Failure::Failed(format!("error: {}: {error}", message.label)))?;
+                    .map_err(|error| Failure::Failed(format!("error: {}: {}", message.label, causes(&error))))?;
                 self.show(message, &acknowledgement);
                 tally.note(&acknowledgement);
             }
@@ -115,9 +115,11 @@ impl Connection {
             return;
         }
         let terminal = Terminal::of_stdout();
-        let milliseconds = acknowledgement.elapsed().as_secs_f64() * 1000.0;
+        let milliseconds = acknowledgement.elapsed.as_secs_f64() * 1000.0;
         println!("{}  {milliseconds:.2} ms", terminal.bold(&message.label));
-        for segment in acknowledgement.text().split(['\r', '\n']).filter(|segment| !segment.is_empty()) {
+        for segment in
+            String::from_utf8_lossy(&acknowledgement.bytes).split(['\r', '\n']).filter(|segment| !segment.is_empty())
+        {
             let shown = one_line(segment, 240);
             let code = segment.starts_with("MSA");
             let shown = match (code, acknowledgement.is_positive()) {
@@ -136,7 +138,7 @@ impl Tally {
             true => self.positive += 1,
             false => self.negative += 1,
         }
-        self.latencies.push(acknowledgement.elapsed());
+        self.latencies.push(acknowledgement.elapsed);
     }
 
     fn add(&mut self, other: Self) {
@@ -152,7 +154,11 @@ impl Tally {
             self.latencies.sort_unstable();
             let at = |percent: usize| self.latencies[(self.latencies.len() - 1) * percent / 100].as_secs_f64() * 1000.0;
             let per_second = sent as f64 / elapsed.as_secs_f64();
-            println!("{per_second:.0} messages a second; p50 {:.3} ms, p99 {:.3} ms to the acknowledgement", at(50), at(99));
+            println!(
+                "{per_second:.0} messages a second; p50 {:.3} ms, p99 {:.3} ms to the acknowledgement",
+                at(50),
+                at(99)
+            );
         }
         match self.negative {
             0 => Ok(()),
@@ -161,11 +167,15 @@ impl Tally {
     }
 }
 
-fn settings(arguments: &SendArguments) -> Result<SenderSettings, Failure> {
-    let Some(path) = &arguments.tls_ca else { return Ok(SenderSettings::default()) };
-    SenderSettings::default()
-        .with_tls(path)
-        .map_err(|error| Failure::Failed(format!("error: cannot use {}: {error}", path.display())))
+fn target(arguments: &SendArguments) -> Target {
+    let tls = arguments.tls_ca.clone().map(|ca| ClientTls { ca, identity: None, server_name: None });
+    Target { tls, ..Target::plain(&arguments.to) }
+}
+
+/// An error with what caused it.
+fn causes(error: &SendError) -> String {
+    use std::error::Error;
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 fn read(files: &[PathBuf]) -> Result<Vec<Message>, Failure> {
@@ -218,7 +228,9 @@ mod tests {
     #[test]
     fn files_of_any_line_ends_are_split_into_their_messages() {
         let expected = vec![b"MSH|1\rPID|1\r".to_vec(), b"MSH|2\r".to_vec()];
-        for text in ["MSH|1\nPID|1\nMSH|2\n", "MSH|1\r\nPID|1\r\nMSH|2", "\u{b}MSH|1\rPID|1\r\u{1c}\r\u{b}MSH|2\r\u{1c}\r"] {
+        for text in
+            ["MSH|1\nPID|1\nMSH|2\n", "MSH|1\r\nPID|1\r\nMSH|2", "\u{b}MSH|1\rPID|1\r\u{1c}\r\u{b}MSH|2\r\u{1c}\r"]
+        {
             assert_eq!(split(text.as_bytes()), expected);
         }
         assert_eq!(split(b"no HL7"), [b"no HL7\r".to_vec()]);

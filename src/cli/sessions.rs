@@ -54,18 +54,24 @@ async fn list(base: &str, json: bool) -> Result<(), Failure> {
     }
     println!("hub.url  {}", answer.hub_url);
     if answer.sessions.is_empty() {
-        println!("No session yet: no message has become an event. `sessions --user NAME` tells a user's topic all the same.");
+        println!(
+            "No session yet: no message has become an event. `sessions --user NAME` tells a user's topic all the same."
+        );
     }
     for session in answer.sessions {
         let user = session.seat.user.as_deref().unwrap_or("-");
         let workstation = session.seat.workstation.as_deref().unwrap_or("-");
-        println!("{user:<16} {workstation:<16} {:<44} {} messages, last {:.0}", session.topic, session.messages, session.seen);
+        println!(
+            "{user:<16} {workstation:<16} {:<44} {} messages, last {:.0}",
+            session.topic, session.messages, session.seen
+        );
     }
     Ok(())
 }
 
 async fn ask(url: &str, query: &[(&str, &str)]) -> Result<String, Failure> {
-    let address = reqwest::Url::parse_with_params(url, query).map_err(|error| Failure::Failed(format!("error: {error}")))?;
+    let address =
+        reqwest::Url::parse_with_params(url, query).map_err(|error| Failure::Failed(format!("error: {error}")))?;
     let unreachable = |error: reqwest::Error| {
         Failure::Failed(format!(
             "error: no gateway answers at {url}: {error}\n  = help: start one with `fhircast-gateway run`, or give this \

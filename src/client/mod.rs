@@ -241,7 +241,11 @@ impl Subscriber {
         let received = Instant::now();
         let incoming: Incoming = serde_json::from_str(text).map_err(|error| ClientError::NoFhircast {
             url: self.hub_url.clone(),
-            reason: format!("a frame is not the JSON of a notification (line {}, column {})", error.line(), error.column()),
+            reason: format!(
+                "a frame is not the JSON of a notification (line {}, column {})",
+                error.line(),
+                error.column()
+            ),
         })?;
         let text = text.to_owned();
         Ok(match (incoming.event, incoming.mode.as_deref()) {
@@ -315,7 +319,8 @@ async fn post_subscription(
     form: &[(&str, &str)],
     token: Option<&str>,
 ) -> Result<String, ClientError> {
-    let form: Vec<_> = [("hub.channel.type", "websocket"), ("hub.topic", topic)].into_iter().chain(form.iter().copied()).collect();
+    let form: Vec<_> =
+        [("hub.channel.type", "websocket"), ("hub.topic", topic)].into_iter().chain(form.iter().copied()).collect();
     let mut request = reqwest::Client::new().post(hub_url).form(&form);
     if let Some(token) = token {
         request = request.bearer_auth(token);

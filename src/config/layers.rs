@@ -221,7 +221,9 @@ fn figment_value(value: &DeValue<'_>) -> Value {
             let radix = number.radix();
             i64::from_str_radix(number.as_str(), radix).map_or_else(|_| Value::from(number.to_string()), Value::from)
         }
-        DeValue::Float(number) => number.as_str().parse::<f64>().map_or_else(|_| Value::from(number.to_string()), Value::from),
+        DeValue::Float(number) => {
+            number.as_str().parse::<f64>().map_or_else(|_| Value::from(number.to_string()), Value::from)
+        }
         DeValue::Datetime(moment) => Value::from(moment.to_string()),
     }
 }

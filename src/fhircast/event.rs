@@ -120,7 +120,10 @@ impl EventRequest {
             context: context.to_owned(),
             others: Others {
                 top: others(&top, &["timestamp", "id", "event"]),
-                event: others(&event, &["hub.topic", "hub.event", "context", "context.versionId", "context.priorVersionId"]),
+                event: others(
+                    &event,
+                    &["hub.topic", "hub.event", "context", "context.versionId", "context.priorVersionId"],
+                ),
             },
             name,
         };
@@ -133,7 +136,15 @@ impl Event {
     ///
     /// # Errors
     /// When its context lacks what its definition requires.
-    pub fn new(id: String, time: jiff::Timestamp, name: EventName, context: Box<RawValue>) -> Result<Self, EventError> {
+    pub fn new<'c>(
+        id: String,
+        time: jiff::Timestamp,
+        name: EventName,
+        context: impl Iterator<Item = (&'c str, &'c RawValue)>,
+    ) -> Result<Self, EventError> {
+        let entries = context.map(|(key, resource)| format!("{{\"key\":{},\"resource\":{resource}}}", quoted(key)));
+        let text = format!("[{}]", entries.collect::<Vec<_>>().join(","));
+        let context = RawValue::from_string(text).map_err(|error| EventError::Json(category(&error).into()))?;
         let anchor = check_context(&name, &context)?;
         Ok(Self { id, timestamp: format!("{time:.3}"), name, anchor, context, others: Others::default() })
     }
@@ -246,7 +257,10 @@ fn check_context(name: &EventName, context: &RawValue) -> Result<Option<Anchor>,
     let Some(resource) = name.resource().filter(|_| matches!(name.action(), Some(Action::Open | Action::Close))) else {
         return Ok(None);
     };
-    let anchor = entries.iter().filter_map(|entry| entry.resource.as_ref()).find(|anchor| anchor.resource.eq_ignore_ascii_case(resource));
+    let anchor = entries
+        .iter()
+        .filter_map(|entry| entry.resource.as_ref())
+        .find(|anchor| anchor.resource.eq_ignore_ascii_case(resource));
     anchor.cloned().map(Some).ok_or_else(|| EventError::Context {
         event: "the event",
         key: catalogue::anchor_key(resource),
@@ -255,7 +269,8 @@ fn check_context(name: &EventName, context: &RawValue) -> Result<Option<Anchor>,
 }
 
 fn entries(context: &RawValue) -> Result<Vec<ContextEntry>, EventError> {
-    let expected = || EventError::Member { member: "event.context", expected: "an array of objects, each with a `key`" };
+    let expected =
+        || EventError::Member { member: "event.context", expected: "an array of objects, each with a `key`" };
     let raw: Vec<&RawValue> = serde_json::from_str(context.get()).map_err(|_| expected())?;
     raw.into_iter().map(|entry| entry_of(entry).ok_or_else(expected)).collect()
 }
@@ -317,7 +332,13 @@ mod tests {
     fn req_10_unknown_members_and_every_digit_pass_through() {
         let request = EventRequest::parse(patient_open().as_bytes()).unwrap();
         let text = request.event.notification("t", None).text(&EventName::parse("PATIENT-open").unwrap());
-        for part in [r#""vendor":{"a":1.50}"#, r#""x":[1]"#, r#""weight":1.50"#, r#"{"key":"extension","data":7}"#, "\"PATIENT-open\""] {
+        for part in [
+            r#""vendor":{"a":1.50}"#,
+            r#""x":[1]"#,
+            r#""weight":1.50"#,
+            r#"{"key":"extension","data":7}"#,
+            "\"PATIENT-open\"",
+        ] {
             assert!(text.contains(part), "{part} in {text}");
         }
     }
@@ -366,7 +387,9 @@ mod tests {
     #[test]
     fn req_10_events_about_no_resource_need_no_context() {
         for event in ["Home-open", "UserLogout", "UserHibernate"] {
-            let body = format!(r#"{{"timestamp":"2026-05-04T08:15:30Z","id":"e","event":{{"hub.topic":"t","hub.event":"{event}"}}}}"#);
+            let body = format!(
+                r#"{{"timestamp":"2026-05-04T08:15:30Z","id":"e","event":{{"hub.topic":"t","hub.event":"{event}"}}}}"#
+            );
             assert_eq!(EventRequest::parse(body.as_bytes()).unwrap().event.anchor, None);
         }
     }

@@ -103,9 +103,9 @@ impl SubscriptionRequest {
                 endpoint,
             }),
             // Events and lease in an unsubscribe are ignored (UNS-03).
-            Some("unsubscribe") => endpoint
-                .map(|endpoint| Self::Unsubscribe { topic, endpoint })
-                .ok_or(SubscriptionError::Endpoint),
+            Some("unsubscribe") => {
+                endpoint.map(|endpoint| Self::Unsubscribe { topic, endpoint }).ok_or(SubscriptionError::Endpoint)
+            }
             _ => Err(SubscriptionError::Mode),
         }
     }
@@ -167,7 +167,8 @@ mod tests {
 
     fn parse(changes: &[(&str, &str)]) -> Result<SubscriptionRequest, SubscriptionError> {
         let kept = GOOD.iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
-        let parameters: Vec<_> = kept.chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let parameters: Vec<_> =
+            kept.chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         SubscriptionRequest::parse(&parameters)
     }
 
@@ -199,7 +200,8 @@ mod tests {
 
     #[test]
     fn sub_06_events_are_a_set_without_regard_to_case_or_blanks() {
-        let Ok(SubscriptionRequest::Subscribe { events, .. }) = parse(&[("hub.events", " Patient-open, patient-OPEN ,SyncError,")])
+        let Ok(SubscriptionRequest::Subscribe { events, .. }) =
+            parse(&[("hub.events", " Patient-open, patient-OPEN ,SyncError,")])
         else {
             panic!("refused")
         };
@@ -210,7 +212,8 @@ mod tests {
     fn uns_03_uns_04_an_unsubscribe_needs_its_endpoint_and_nothing_else() {
         let unsubscribe = ("hub.mode", "unsubscribe");
         assert_eq!(parse(&[unsubscribe]), Err(SubscriptionError::Endpoint));
-        let request = parse(&[unsubscribe, ("hub.channel.endpoint", "ws://x/1"), ("hub.events", ""), ("hub.lease_seconds", "x")]);
+        let request =
+            parse(&[unsubscribe, ("hub.channel.endpoint", "ws://x/1"), ("hub.events", ""), ("hub.lease_seconds", "x")]);
         assert_eq!(request, Ok(SubscriptionRequest::Unsubscribe { topic: "t".into(), endpoint: "ws://x/1".into() }));
     }
 }

@@ -34,7 +34,9 @@ impl Acknowledgement {
 
 fn status(value: &Value) -> Option<u16> {
     match value {
-        Value::Number(number) => Some(number.as_u64().and_then(|number| u16::try_from(number).ok()).unwrap_or(u16::MAX)),
+        Value::Number(number) => {
+            Some(number.as_u64().and_then(|number| u16::try_from(number).ok()).unwrap_or(u16::MAX))
+        }
         Value::String(text) => {
             let digits = text.trim().split(|character: char| !character.is_ascii_digit()).next().unwrap_or_default();
             (!digits.is_empty()).then(|| digits.parse().unwrap_or(u16::MAX))

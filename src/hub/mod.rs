@@ -151,7 +151,8 @@ impl Hub {
     fn tick(&self) {
         let now = self.0.clock.now();
         for shard in &self.0.shards {
-            let sessions: Vec<_> = lock(shard).iter().map(|(name, session)| (Arc::clone(name), Arc::clone(session))).collect();
+            let sessions: Vec<_> =
+                lock(shard).iter().map(|(name, session)| (Arc::clone(name), Arc::clone(session))).collect();
             for (name, session) in sessions {
                 let mut session = lock(&session);
                 if let Ok(effects) = session.apply(Command::Tick, now) {

@@ -85,7 +85,8 @@ async fn guard(State(hub): State<Hub>, headers: HeaderMap, request: Request, nex
     let public = settings.public_url.as_deref().and_then(|url| url.split("://").nth(1));
     let host = text(header::HOST).unwrap_or_default();
     if !is_local_host(host) && public != Some(host) {
-        return Refusal(StatusCode::MISDIRECTED_REQUEST, "this hub does not go by that host name".into()).into_response();
+        return Refusal(StatusCode::MISDIRECTED_REQUEST, "this hub does not go by that host name".into())
+            .into_response();
     }
     let known = |origin: &str| {
         origin.split_once("://").is_some_and(|(_, host)| is_local_host(host))
@@ -133,7 +134,8 @@ async fn dispatch(hub: &Hub, topic: Option<String>, request: Request) -> Result<
         }
         _ => Err(Refusal(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "a subscription is application/x-www-form-urlencoded, posted to hub.url; an event is application/json".into(),
+            "a subscription is application/x-www-form-urlencoded, posted to hub.url; an event is application/json"
+                .into(),
         )),
     }
 }
@@ -143,7 +145,9 @@ async fn read(hub: &Hub, body: Body, limit: u64) -> Result<Bytes, Refusal> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     match timeout(duration(hub.0.settings.body_timeout), axum::body::to_bytes(body, limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {limit} bytes, or broke off"))),
+        Ok(Err(_)) => {
+            Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {limit} bytes, or broke off")))
+        }
         Err(_) => Err(Refusal(StatusCode::REQUEST_TIMEOUT, "the body took too long".into())),
     }
 }
@@ -162,7 +166,8 @@ fn subscription(hub: &Hub, form: &[u8], headers: &HeaderMap) -> Result<Response,
     };
     let endpoint = hub.endpoint_url(&url, headers);
     let body = json!({"hub.channel.endpoint": endpoint}).to_string();
-    Ok((StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body).into_response())
+    Ok((StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body)
+        .into_response())
 }
 
 impl Hub {
@@ -240,9 +245,9 @@ async fn publish(hub: &Hub, topic: Option<&str>, body: &[u8]) -> Result<Response
 fn refuse_content_sharing(name: &EventName) -> Result<(), Refusal> {
     use crate::fhircast::Action;
     match name.action() {
-        Some(Action::Update | Action::Select) => {
-            Err(Refusal::bad("this hub does not share content: it takes no -update and no -select, as its configuration says"))
-        }
+        Some(Action::Update | Action::Select) => Err(Refusal::bad(
+            "this hub does not share content: it takes no -update and no -select, as its configuration says",
+        )),
         _ if name.is("Heartbeat") => Err(Refusal::bad("a Heartbeat is the hub's own")),
         _ => Ok(()),
     }
@@ -276,7 +281,9 @@ async fn configuration() -> Response {
 /// CONF-05: who names no live subscription is refused before the upgrade.
 async fn connect(State(hub): State<Hub>, Path(secret): Path<String>, request: Request) -> Response {
     let id = Secret::in_path(&secret).id();
-    let Some(topic) = hub.topic_of(id).filter(|topic| hub.existing(topic).is_some_and(|session| lock(&session).holds(id))) else {
+    let Some(topic) =
+        hub.topic_of(id).filter(|topic| hub.existing(topic).is_some_and(|session| lock(&session).holds(id)))
+    else {
         return Refusal::from(HubError::UnknownSubscription).into_response();
     };
     let upgrade = match upgrade(request).await {

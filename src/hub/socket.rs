@@ -47,7 +47,13 @@ enum Ending {
     Theirs(Departure),
 }
 
-async fn converse(socket: &mut WebSocket, mut attached: Attached, hub: &Hub, topic: &str, id: SubscriptionId) -> Ending {
+async fn converse(
+    socket: &mut WebSocket,
+    mut attached: Attached,
+    hub: &Hub,
+    topic: &str,
+    id: SubscriptionId,
+) -> Ending {
     let write_timeout = duration(hub.0.settings.write_timeout);
     let every = duration(hub.0.settings.ping_every).max(Duration::from_secs(1));
     let mut pings = interval_at(Instant::now() + every, every);

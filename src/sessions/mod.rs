@@ -141,7 +141,8 @@ mod tests {
             let now = jiff::Timestamp::from_second(second as i64).unwrap();
             directory.note(seat(user, ""), user, now);
         }
-        let listed: Vec<_> = directory.sessions().into_iter().map(|session| (session.topic, session.messages)).collect();
+        let listed: Vec<_> =
+            directory.sessions().into_iter().map(|session| (session.topic, session.messages)).collect();
         assert_eq!(listed, [("c".to_owned(), 1), ("a".to_owned(), 2)]);
     }
 }

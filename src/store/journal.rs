@@ -244,7 +244,13 @@ mod tests {
         }
     }
 
-    fn answer(journal: &Arc<Journal>, control_id: &str, body: &[u8], now: SystemTime, outcome: &Outcome) -> &'static str {
+    fn answer(
+        journal: &Arc<Journal>,
+        control_id: &str,
+        body: &[u8],
+        now: SystemTime,
+        outcome: &Outcome,
+    ) -> &'static str {
         match journal.admit(key(control_id), body, now) {
             Admission::New(ticket) => {
                 ticket.answer(outcome, record(control_id), now);

@@ -106,9 +106,15 @@ fn run_tells_its_addresses_serves_and_ends_cleanly_on_ctrl_c() {
 fn demo_shows_the_main_job_and_what_to_try_next() {
     let (code, shown, errors) = run(&["demo"]);
     assert_eq!(code, 0, "{errors}");
-    for words in
-        ["RIS → gateway", "became", "ImagingStudy-open", "MSA|AA|ACME0002", "MSA|AE|ACME0006", "hub → application", "What to try next"]
-    {
+    for words in [
+        "RIS → gateway",
+        "became",
+        "ImagingStudy-open",
+        "MSA|AA|ACME0002",
+        "MSA|AE|ACME0006",
+        "hub → application",
+        "What to try next",
+    ] {
         assert!(shown.contains(words), "no {words} in {shown}");
     }
 }
@@ -129,7 +135,8 @@ fn a_wrong_configuration_ends_with_64_and_every_place() {
 #[test]
 fn a_wrong_mapping_ends_with_64_and_its_place() {
     let directory = temporary("mapping");
-    std::fs::write(directory.join("mine.toml"), "extends = \"hl7v2/radiology\"\n[accept]\nwhen = 'MSH-3 = \"X\"'\n").unwrap();
+    std::fs::write(directory.join("mine.toml"), "extends = \"hl7v2/radiology\"\n[accept]\nwhen = 'MSH-3 = \"X\"'\n")
+        .unwrap();
     let setting = format!("mappings.directory={}", directory.display());
     let (code, _, errors) = run(&["--set", &setting, "check"]);
     assert_eq!(code, 64, "{errors}");

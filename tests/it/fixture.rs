@@ -19,7 +19,7 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Every event of the catalogue.
-pub const ALL_EVENTS: [&str; 6] = [
+pub(crate) const ALL_EVENTS: [&str; 6] = [
     "Patient-open",
     "Patient-close",
     "ImagingStudy-open",
@@ -29,18 +29,18 @@ pub const ALL_EVENTS: [&str; 6] = [
 ];
 
 /// A running gateway.
-pub struct Gateway {
-    pub node: Node,
+pub(crate) struct Gateway {
+    pub(crate) node: Node,
 }
 
 impl Gateway {
     /// Starts one on free ports with the built-in configuration.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(&[]).await
     }
 
     /// Starts one with these settings over the built-in ones.
-    pub async fn with(settings: &[&str]) -> Self {
+    pub(crate) async fn with(settings: &[&str]) -> Self {
         let (layers, problems) = layers(None, settings);
         let plan = Plan::check(&layers, problems).unwrap_or_else(|error| panic!("{error}"));
         let node = plan.start_with_key(Arc::new(System), SiteKey::from_bytes(&[7; 32])).await.unwrap();
@@ -48,12 +48,12 @@ impl Gateway {
     }
 
     /// The topic of a user.
-    pub fn topic(&self, user: &str) -> String {
+    pub(crate) fn topic(&self, user: &str) -> String {
         self.node.sessions.topic(&Seat { user: Some(user.to_owned()), workstation: None }).unwrap()
     }
 
     /// A connected subscriber of every event of a user's session.
-    pub async fn subscriber(&self, user: &str) -> Viewer {
+    pub(crate) async fn subscriber(&self, user: &str) -> Viewer {
         let events = ALL_EVENTS.map(str::to_owned);
         let topic = self.topic(user);
         let subscriber = Subscriber::subscribe(&self.node.hub_url, &topic, &events, SubscriberOptions::default());
@@ -63,13 +63,13 @@ impl Gateway {
     }
 
     /// A RIS connected to the adapter.
-    pub async fn ris(&self) -> Ris {
+    pub(crate) async fn ris(&self) -> Ris {
         Ris::connect(self.node.adapters[0].1).await
     }
 }
 
 /// The layers of a test's configuration: on free ports, and without anything on disk.
-pub fn layers(site: Option<&str>, settings: &[&str]) -> (Layers, Problems) {
+pub(crate) fn layers(site: Option<&str>, settings: &[&str]) -> (Layers, Problems) {
     let mut problems = Problems::default();
     let default = Layer::file(DEFAULT_NAME, DEFAULT, &mut problems);
     let site = site.map(|text| Layer::file("site.toml", text, &mut problems));
@@ -82,18 +82,18 @@ pub fn layers(site: Option<&str>, settings: &[&str]) -> (Layers, Problems) {
 }
 
 /// A subscriber that a person would look at.
-pub struct Viewer {
-    pub subscriber: Subscriber,
+pub(crate) struct Viewer {
+    pub(crate) subscriber: Subscriber,
 }
 
 impl Viewer {
     /// The next frame, whatever it is.
-    pub async fn frame(&mut self) -> Frame {
+    pub(crate) async fn frame(&mut self) -> Frame {
         timeout(PATIENCE, self.subscriber.next()).await.expect("nothing came").unwrap()
     }
 
     /// The next notification, which must be of this event.
-    pub async fn expect_event(&mut self, name: &str) -> Value {
+    pub(crate) async fn expect_event(&mut self, name: &str) -> Value {
         match self.frame().await {
             Frame::Notification { event, text, .. } if event == name => serde_json::from_str(&text).unwrap(),
             other => panic!("not {name}, but {other:?}"),
@@ -102,24 +102,24 @@ impl Viewer {
 }
 
 /// A RIS, byte by byte.
-pub struct Ris {
+pub(crate) struct Ris {
     stream: TcpStream,
 }
 
 impl Ris {
-    pub async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self { stream: TcpStream::connect(address).await.unwrap() }
     }
 
     /// Sends these segments as one message, and gives the acknowledgement's text.
-    pub async fn send(&mut self, message: &str) -> Acknowledgement {
+    pub(crate) async fn send(&mut self, message: &str) -> Acknowledgement {
         let framed = format!("\u{b}{}\r\u{1c}\r", message.trim_end().replace('\n', "\r"));
         self.stream.write_all(framed.as_bytes()).await.unwrap();
         self.acknowledgement().await
     }
 
     /// The next acknowledgement.
-    pub async fn acknowledgement(&mut self) -> Acknowledgement {
+    pub(crate) async fn acknowledgement(&mut self) -> Acknowledgement {
         let mut bytes = Vec::new();
         while !bytes.ends_with(b"\x1c\r") {
             let read = timeout(PATIENCE, self.stream.read_buf(&mut bytes)).await.expect("no answer").unwrap();
@@ -131,22 +131,22 @@ impl Ris {
 
 /// What the RIS got.
 #[derive(Debug)]
-pub struct Acknowledgement(pub String);
+pub(crate) struct Acknowledgement(pub String);
 
 impl Acknowledgement {
     /// MSA-1.
-    pub fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         self.0.lines().find_map(|line| line.strip_prefix("MSA|")).and_then(|rest| rest.split('|').next()).unwrap_or("")
     }
 
     #[track_caller]
-    pub fn expect_code(self, code: &str) -> Self {
+    pub(crate) fn expect_code(self, code: &str) -> Self {
         assert_eq!(self.code(), code, "{}", self.0);
         self
     }
 
     #[track_caller]
-    pub fn expect_text(self, text: &str) -> Self {
+    pub(crate) fn expect_text(self, text: &str) -> Self {
         assert!(self.0.contains(text), "no `{text}` in {}", self.0);
         self
     }

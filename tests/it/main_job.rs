@@ -3,13 +3,13 @@
 use crate::fixture::{Gateway, layers};
 use fhircast_gateway::node::Plan;
 
-pub const PATIENT_AT_THE_DESK: &str = include_str!("../../config/examples/messages/01-patient-at-the-desk.hl7");
-pub const READING_BEGINS: &str = include_str!("../../config/examples/messages/02-reading-begins.hl7");
-pub const REPORT_DICTATED: &str = include_str!("../../config/examples/messages/03-report-dictated.hl7");
-pub const REPORT_SIGNED: &str = include_str!("../../config/examples/messages/04-report-signed.hl7");
-pub const READING_ENDS: &str = include_str!("../../config/examples/messages/05-reading-ends.hl7");
-pub const STUDY_NOT_NAMED: &str = include_str!("../../config/examples/messages/06-study-not-named.hl7");
-pub const APPOINTMENT: &str = include_str!("../../config/examples/messages/07-appointment-booked.hl7");
+pub(crate) const PATIENT_AT_THE_DESK: &str = include_str!("../../config/examples/messages/01-patient-at-the-desk.hl7");
+pub(crate) const READING_BEGINS: &str = include_str!("../../config/examples/messages/02-reading-begins.hl7");
+pub(crate) const REPORT_DICTATED: &str = include_str!("../../config/examples/messages/03-report-dictated.hl7");
+pub(crate) const REPORT_SIGNED: &str = include_str!("../../config/examples/messages/04-report-signed.hl7");
+pub(crate) const READING_ENDS: &str = include_str!("../../config/examples/messages/05-reading-ends.hl7");
+pub(crate) const STUDY_NOT_NAMED: &str = include_str!("../../config/examples/messages/06-study-not-named.hl7");
+pub(crate) const APPOINTMENT: &str = include_str!("../../config/examples/messages/07-appointment-booked.hl7");
 
 #[tokio::test]
 async fn a_reading_is_seen_by_the_users_applications_from_first_open_to_last_close() {
@@ -72,7 +72,12 @@ async fn an_event_that_lacks_what_it_needs_is_refused_in_the_sources_words_witho
     let gateway = Gateway::start().await;
     let mut viewer = gateway.subscriber("drjones").await;
     let mut ris = gateway.ris().await;
-    let refused = ris.send(STUDY_NOT_NAMED).await.expect_code("AE").expect_text("ACME0006").expect_text("ImagingStudy-open needs");
+    let refused = ris
+        .send(STUDY_NOT_NAMED)
+        .await
+        .expect_code("AE")
+        .expect_text("ACME0006")
+        .expect_text("ImagingStudy-open needs");
     for value in ["Berger", "4711001", "19580312", "drjones"] {
         assert!(!refused.0.contains(value), "{}", refused.0);
     }

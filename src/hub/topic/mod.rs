@@ -13,8 +13,8 @@ use std::time::{Duration, SystemTime};
 use self::contexts::Contexts;
 pub(super) use self::contexts::Current;
 pub(super) use self::sync_error::{Cause, SyncError};
-use crate::fhircast::event::Event;
 use crate::fhircast::EventName;
+use crate::fhircast::event::Event;
 
 /// A subscription's name inside the hub: the hash of its endpoint's secret, which itself is kept nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -300,7 +300,9 @@ impl Topic {
                 Vec::new()
             }
             // A missed event is told when its answer is due, an eventless flicker only after the grace (CLI-24).
-            Socket::Missing(until) if until <= now || subscription.outstanding.front().is_some_and(|first| first.due <= now) => {
+            Socket::Missing(until)
+                if until <= now || subscription.outstanding.front().is_some_and(|first| first.due <= now) =>
+            {
                 subscription.socket = Socket::Missed;
                 subscription.outstanding.clear();
                 self.raise(id, Cause::Lost)
@@ -350,6 +352,3 @@ impl SubscriptionId {
 fn spelling(asked: &[EventName], name: &EventName) -> Option<EventName> {
     asked.iter().find(|asked| *asked == name).cloned()
 }
-
-#[cfg(test)]
-mod tests;

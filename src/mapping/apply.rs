@@ -1,0 +1,194 @@
+//! A message to its events: whose screen, which rules hold, and the resources of each event.
+//!
+//! Pure and without locks. Knows no wire: it reads the message by compiled paths only.
+
+use std::borrow::Cow;
+
+use fhircast_gateway_adapter_api::{Fault, Fields, Path};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::expression::View;
+use super::plan::{EventRule, Plan, ResourcePlan, Slot};
+use super::source::Origin;
+use super::{refusal, write};
+use crate::fhircast::EventName;
+
+/// What a message became.
+#[derive(Clone, Debug)]
+pub struct Mapped {
+    /// Whose screen.
+    pub session: SessionWords,
+    /// Its events, in order; none where no rule holds.
+    pub events: Vec<MappedEvent>,
+}
+
+/// Whose screen a message is about, in the source's own words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionWords {
+    /// The user.
+    pub user: Option<String>,
+    /// The workstation.
+    pub workstation: Option<String>,
+}
+
+/// One event.
+#[derive(Clone, Debug)]
+pub struct MappedEvent {
+    /// Its name.
+    pub name: EventName,
+    /// Its context, the anchor first.
+    pub context: Vec<ContextEntry>,
+    /// The rule that made it.
+    pub rule: Origin,
+}
+
+/// One entry of an event's context.
+#[derive(Clone, Debug)]
+pub struct ContextEntry {
+    /// The context key: `study`.
+    pub key: String,
+    /// The FHIR resource, as JSON.
+    pub resource: Box<RawValue>,
+}
+
+/// Why a message that means an event cannot become it. Holds no value of the message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Refusal {
+    /// What kind of mistake it is.
+    pub fault: Fault,
+    /// What is missing or wrong, in the source's own words, with the rule's line.
+    pub reason: String,
+    /// The first field it is about.
+    pub field: Option<Path>,
+}
+
+/// What names a resource.
+struct Identity {
+    id: Option<String>,
+    /// `type|system|value` of its first identifier.
+    first: Option<String>,
+    /// Its `identifier` member as JSON; empty if it has none.
+    identifiers: String,
+}
+
+/// An element of an `identifier`.
+#[derive(Deserialize)]
+struct Identifier<'j> {
+    #[serde(borrow, default)]
+    system: Cow<'j, str>,
+    #[serde(borrow, default)]
+    value: Cow<'j, str>,
+}
+
+/// The events of a message.
+pub(super) fn apply(plan: &Plan, fields: &dyn Fields) -> Result<Mapped, Refusal> {
+    let view = View::new(fields);
+    let mut events = Vec::new();
+    for rule in &plan.rules {
+        match &rule.each {
+            None => events.extend(event_if_it_holds(plan, rule, &view)?),
+            Some(path) => {
+                for repetition in &fields.each(path) {
+                    events.extend(event_if_it_holds(plan, rule, &View::new(&**repetition))?);
+                }
+            }
+        }
+    }
+    Ok(Mapped { session: session(plan, &view), events })
+}
+
+/// Whose screen, as far as the message says it.
+pub(super) fn session(plan: &Plan, view: &View<'_>) -> SessionWords {
+    SessionWords {
+        user: plan.session.user.as_ref().and_then(|user| user.value.text(view)).map(Cow::into_owned),
+        workstation: plan.session.workstation.as_ref().and_then(|it| it.value.text(view)).map(Cow::into_owned),
+    }
+}
+
+fn event_if_it_holds(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Option<MappedEvent>, Refusal> {
+    let holds = rule.when.as_ref().is_none_or(|when| when.holds(view));
+    holds.then(|| event(plan, rule, view)).transpose()
+}
+
+/// The event of a rule that holds: first what names each resource, then the resources, which can name each other by that.
+fn event(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<MappedEvent, Refusal> {
+    let identities = identify_all(plan, rule, view)?;
+    let ids = ids(plan, rule, &identities);
+    let view = View { ids: &ids, ..*view };
+    let entry = |(slot, identity): (&Slot, &Identity)| {
+        let resource = &plan.resources[slot.resource];
+        let json = resource_json(resource, identity, &view)?;
+        // The writer writes JSON only; were it ever wrong, leaving the resource out is the safe side.
+        RawValue::from_string(json).ok().map(|json| ContextEntry { key: resource.key.clone(), resource: json })
+    };
+    let context = rule.slots.iter().zip(&identities).filter_map(entry).collect();
+    Ok(MappedEvent { name: rule.name.clone(), context, rule: rule.origin.clone() })
+}
+
+/// The ids of the mapping's resources as far as they are in the event, and the first identifier behind each of its entries.
+pub(super) type Identities = (Vec<Option<String>>, Vec<Option<String>>);
+
+/// What names the resources of an event, for explanations.
+pub(super) fn identities(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Identities, Refusal> {
+    let identities = identify_all(plan, rule, view)?;
+    let ids = ids(plan, rule, &identities);
+    Ok((ids, identities.into_iter().map(|identity| identity.first).collect()))
+}
+
+fn identify_all(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Vec<Identity>, Refusal> {
+    let identify = |slot: &Slot| {
+        let resource = &plan.resources[slot.resource];
+        let identity = identify(resource, view);
+        let lacks_id = slot.required && identity.id.is_none();
+        let lacks_identifier = slot.identified && identity.identifiers.is_empty();
+        if lacks_id || lacks_identifier {
+            return Err(refusal::unidentified(rule, resource, identity.identifiers.is_empty(), view));
+        }
+        Ok(identity)
+    };
+    rule.slots.iter().map(identify).collect()
+}
+
+fn ids(plan: &Plan, rule: &EventRule, identities: &[Identity]) -> Vec<Option<String>> {
+    let mut ids = vec![None; plan.resources.len()];
+    for (slot, identity) in rule.slots.iter().zip(identities) {
+        ids[slot.resource].clone_from(&identity.id);
+    }
+    ids
+}
+
+fn identify(resource: &ResourcePlan, view: &View<'_>) -> Identity {
+    let mut identifiers = String::new();
+    if let Some(node) = &resource.identifier {
+        write::node(&mut identifiers, node, view);
+    }
+    let first = first_identifier(&resource.resource, &identifiers);
+    let view = View { first_identifier: first.as_deref(), ..*view };
+    let id = resource.id.as_ref().and_then(|id| id.value.text(&view)).map(Cow::into_owned);
+    Identity { id, first, identifiers }
+}
+
+fn first_identifier(resource: &str, identifiers: &str) -> Option<String> {
+    let identifiers: Vec<Identifier<'_>> = serde_json::from_str(identifiers).ok()?;
+    let first = identifiers.into_iter().find(|identifier| !identifier.value.is_empty())?;
+    Some(format!("{resource}|{}|{}", first.system, first.value))
+}
+
+/// The resource; none without an id, by which others could not name it.
+fn resource_json(resource: &ResourcePlan, identity: &Identity, view: &View<'_>) -> Option<String> {
+    let id = identity.id.as_deref()?;
+    let mut json = String::with_capacity(512);
+    json.push_str("{\"resourceType\":");
+    write::push_string(&mut json, &resource.resource);
+    json.push_str(",\"id\":");
+    write::push_string(&mut json, id);
+    if !identity.identifiers.is_empty() {
+        json.push_str(",\"identifier\":");
+        json.push_str(&identity.identifiers);
+    }
+    write::members(&mut json, &resource.members, None, view);
+    json.push('}');
+    Some(json)
+}

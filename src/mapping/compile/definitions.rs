@@ -1,0 +1,74 @@
+//! `zone`, `[constant]` and `[table.x]`: what the expressions of a file can name.
+
+use std::collections::BTreeMap;
+
+use fhircast_gateway_adapter_api::Grammar;
+
+use super::super::diagnostics::Problem;
+use super::super::file::{Entry, Kind, Table};
+use super::super::function::zone;
+use super::super::names::Names;
+use super::super::table::{LookupTable, Meaning};
+use super::{Compiler, text_of};
+
+impl<'c> Compiler<'c> {
+    pub(super) fn names(&mut self, root: &Table, grammar: &'c dyn Grammar) -> Names<'c> {
+        let constants = self.constants(root);
+        let mut names = Names { grammar, constants, tables: BTreeMap::new(), zone: self.zone(root), keys: Vec::new() };
+        names.tables = self.tables(root, &names);
+        names
+    }
+
+    fn zone(&mut self, root: &Table) -> Option<jiff::tz::TimeZone> {
+        let text = self.expect_text(root.get("zone")?)?;
+        zone(&text.text).map_err(|message| self.problems.push(Problem::new(text.whole(), message))).ok()
+    }
+
+    fn constants(&mut self, root: &Table) -> BTreeMap<String, String> {
+        let Some(table) = root.get("constant").and_then(|entry| self.expect_table(entry)) else {
+            return BTreeMap::new();
+        };
+        let texts = table.entries.iter().filter_map(|entry| {
+            let text = self.expect_text(entry)?;
+            Some((entry.key.clone(), text.text.clone()))
+        });
+        texts.collect()
+    }
+
+    fn tables(&mut self, root: &Table, names: &Names<'_>) -> BTreeMap<String, LookupTable> {
+        let Some(all) = root.get("table").and_then(|entry| self.expect_table(entry)) else { return BTreeMap::new() };
+        let mut tables = BTreeMap::new();
+        for entry in &all.entries {
+            let Some(rows) = self.expect_table(entry) else { continue };
+            tables.insert(entry.key.clone(), self.lookup_table(rows, names));
+        }
+        tables
+    }
+
+    fn lookup_table(&mut self, rows: &Table, names: &Names<'_>) -> LookupTable {
+        rows.entries.iter().filter_map(|row| Some((row.key.as_str().into(), self.row(row, names)?))).collect()
+    }
+
+    fn row(&mut self, row: &Entry, names: &Names<'_>) -> Option<Meaning> {
+        match &row.item.kind {
+            Kind::Text(text) => Some(Meaning::Text(text.text.as_str().into())),
+            Kind::Table(coding) => self.coding(coding, names).map(|json| Meaning::Code(json.into())),
+            _ => {
+                self.expected("a text, or a code like { system = \"…\", code = \"…\" },", row);
+                None
+            }
+        }
+    }
+
+    /// A FHIR Coding as JSON; its system may be a name.
+    fn coding(&mut self, coding: &Table, names: &Names<'_>) -> Option<String> {
+        self.only_keys(coding, &["system", "code", "display"], "a code");
+        let mut members = serde_json::Map::new();
+        for key in ["system", "code", "display"] {
+            let Some(text) = text_of(coding.get(key)) else { continue };
+            let value = names.text(&text.text).filter(|_| key == "system").unwrap_or_else(|| text.text.clone());
+            members.insert(key.to_owned(), value.into());
+        }
+        serde_json::to_string(&members).ok()
+    }
+}

@@ -1,0 +1,157 @@
+//! Templates and the expressions in them, as compiled: paths are resolved, calls are checked. Reading them is `parse`.
+
+use std::borrow::Cow;
+
+use fhircast_gateway_adapter_api::{Fields, Path};
+
+use super::function::Call;
+use super::value::Data;
+
+/// A string of a mapping file: literal text with `${…}` in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Template {
+    pub(crate) parts: Vec<Part>,
+    /// Whether any expression in it reads the message; one that is only a text or a name does not.
+    pub(crate) reads_message: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    Expression(Expression),
+    Literal(Box<str>),
+}
+
+/// What stands in `${…}`: alternatives, of which the first with a value counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Expression {
+    pub(crate) alternatives: Vec<Pipeline>,
+}
+
+/// An operand and what is done to it: `PID-7 | date`.
+#[derive(Clone, Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) operand: Operand,
+    pub(crate) calls: Vec<Call>,
+    /// As written, for explanations.
+    pub(crate) text: Box<str>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Operand {
+    FirstIdentifier,
+    Group(Box<Expression>),
+    /// `many` if the path has a wildcard.
+    Path {
+        path: Path,
+        many: bool,
+    },
+    /// The id of the mapping's resource of that number.
+    Reference(usize),
+    Text(Box<str>),
+}
+
+/// What expressions read: a message, or a repetition in it, and what is already known of the event's resources.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'m> {
+    pub(crate) fields: &'m dyn Fields,
+    /// The ids of the resources in the event, by the resource's number.
+    pub(crate) ids: &'m [Option<String>],
+    /// `type|system|value` of the present resource's first identifier.
+    pub(crate) first_identifier: Option<&'m str>,
+}
+
+impl<'m> View<'m> {
+    /// A view of `fields` alone.
+    pub(crate) fn new(fields: &'m dyn Fields) -> Self {
+        Self { fields, ids: &[], first_identifier: None }
+    }
+}
+
+impl Template {
+    /// A template of these parts.
+    pub(crate) fn new(parts: Vec<Part>) -> Self {
+        let reads = |part: &Part| matches!(part, Part::Expression(expression) if expression.reads_message());
+        Self { reads_message: parts.iter().any(reads), parts }
+    }
+
+    /// The text, if no part of it is empty.
+    pub(crate) fn text<'m>(&'m self, view: &View<'m>) -> Option<Cow<'m, str>> {
+        self.value(view).into_first()
+    }
+
+    /// The value: of a single expression as it is, else the parts joined; nothing if a part is empty.
+    pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Data<'m> {
+        match self.parts.as_slice() {
+            [Part::Expression(only)] => only.value(view),
+            [Part::Literal(only)] => Data::text(&**only),
+            parts => joined(parts, view).map_or(Data::Absent, Data::text),
+        }
+    }
+
+    pub(crate) fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Expression(expression) => Some(expression),
+            Part::Literal(_) => None,
+        })
+    }
+}
+
+fn joined(parts: &[Part], view: &View<'_>) -> Option<String> {
+    let mut text = String::new();
+    for part in parts {
+        match part {
+            Part::Literal(literal) => text.push_str(literal),
+            Part::Expression(expression) => text.push_str(&expression.value(view).into_first()?),
+        }
+    }
+    Some(text)
+}
+
+impl Expression {
+    /// The first alternative's value that is there; a deleted one ends the search.
+    pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Data<'m> {
+        let mut values = self.alternatives.iter().map(|alternative| alternative.value(view));
+        values.find(|value| *value != Data::Absent).unwrap_or(Data::Absent)
+    }
+
+    fn reads_message(&self) -> bool {
+        self.alternatives.iter().any(|alternative| alternative.operand.reads_message())
+    }
+
+    pub(crate) fn gives_object(&self) -> bool {
+        self.alternatives.iter().any(Pipeline::gives_object)
+    }
+}
+
+impl Pipeline {
+    /// The operand's value, after every step.
+    pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Data<'m> {
+        self.calls.iter().fold(self.operand.value(view), |data, call| call.apply(data))
+    }
+
+    pub(crate) fn gives_object(&self) -> bool {
+        self.calls.iter().any(Call::gives_object)
+            || matches!(&self.operand, Operand::Group(expression) if expression.gives_object())
+    }
+}
+
+impl Operand {
+    pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Data<'m> {
+        match self {
+            Self::FirstIdentifier => view.first_identifier.map_or(Data::Absent, Data::text),
+            Self::Group(expression) => expression.value(view),
+            Self::Path { path, many: true } => view.fields.all(path).into(),
+            Self::Path { path, many: false } => view.fields.first(path).into(),
+            Self::Reference(index) => view.ids.get(*index).and_then(Option::as_deref).map_or(Data::Absent, Data::text),
+            Self::Text(text) => Data::text(&**text),
+        }
+    }
+
+    fn reads_message(&self) -> bool {
+        match self {
+            Self::Text(_) => false,
+            Self::Group(expression) => expression.reads_message(),
+            Self::FirstIdentifier | Self::Path { .. } | Self::Reference(_) => true,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The mapping language: files that say which messages of a source mean which FHIRcast event, whose screen it is, and how
+//! fields become FHIR. `mappings/README.md` is its reference.
+//!
+//! ```text
+//! files ─► file (TOML with places) ─► merge (`extends`) ─► compile (parse, names, catalogue) ─► plan
+//! message ─► set.select ─► apply (condition, expression, write) ─► events, or a refusal
+//! ```
+//!
+//! Pure: no disk, no clock, no async, no lock. Files are handed in as text, messages as [`Fields`]; nothing can fail at run
+//! time for want of a file. Knows no wire: paths are read by the adapter's [`Grammar`].
+//!
+//! [`Fields`]: fhircast_gateway_adapter_api::Fields
+//! [`Grammar`]: fhircast_gateway_adapter_api::Grammar
+
+mod apply;
+pub mod cases;
+mod catalogue;
+mod compile;
+mod condition;
+mod diagnostics;
+mod explain;
+mod expression;
+mod file;
+mod function;
+mod merge;
+mod names;
+mod parse;
+mod plan;
+mod present;
+mod reachable;
+mod refusal;
+mod set;
+mod shipped;
+mod show;
+mod source;
+mod table;
+mod value;
+mod write;
+
+pub use apply::{ContextEntry, Mapped, MappedEvent, Refusal, SessionWords};
+pub use diagnostics::Diagnostics;
+pub use explain::Explanation;
+pub use function::names as function_names;
+pub use set::{Ambiguity, Mapping, MappingSet, Selection};
+pub use shipped::shipped;
+pub use source::{Origin, SourceFile};
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

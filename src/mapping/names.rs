@@ -1,0 +1,90 @@
+//! What the expressions of one mapping can call by name: the paths of its protocol, constants, tables, resources.
+
+use std::collections::BTreeMap;
+
+use fhircast_gateway_adapter_api::Grammar;
+use jiff::tz::TimeZone;
+
+use super::function::Surroundings;
+use super::table::LookupTable;
+
+/// The name that stands for a resource's first identifier, inside that resource.
+pub(crate) const FIRST_IDENTIFIER: &str = "first-identifier";
+
+/// Code systems that every mapping knows. `v2-…` and `v3-…` stand for any of HL7's tables.
+const CODE_SYSTEMS: [(&str, &str); 5] = [
+    ("dcm", "http://dicom.nema.org/resources/ontology/DCM"),
+    ("loinc", "http://loinc.org"),
+    ("snomed", "http://snomed.info/sct"),
+    ("ucum", "http://unitsofmeasure.org"),
+    ("urn-dicom-uid", "urn:dicom:uid"),
+];
+
+/// Where HL7's own tables are, as FHIR code systems.
+const HL7_TABLES: &str = "http://terminology.hl7.org/CodeSystem/";
+
+/// The names of one mapping.
+pub(crate) struct Names<'g> {
+    pub(crate) grammar: &'g dyn Grammar,
+    pub(crate) constants: BTreeMap<String, String>,
+    pub(crate) tables: BTreeMap<String, LookupTable>,
+    pub(crate) zone: Option<TimeZone>,
+    /// The context keys of the mapping's resources, in order.
+    pub(crate) keys: Vec<String>,
+}
+
+/// What a name stands for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    FirstIdentifier,
+    /// The `id` of the resource of that number.
+    Reference(usize),
+    Text(String),
+}
+
+impl Names<'_> {
+    /// What `name` stands for: a constant of the mapping, a code system, a resource's id.
+    pub(crate) fn meaning(&self, name: &str) -> Option<Meaning> {
+        if name == FIRST_IDENTIFIER {
+            return Some(Meaning::FirstIdentifier);
+        }
+        if let Some(key) = name.strip_suffix(".id") {
+            return self.keys.iter().position(|known| known == key).map(Meaning::Reference);
+        }
+        self.text(name).map(Meaning::Text)
+    }
+
+    /// The text that `name` stands for.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.constants.get(name).cloned().or_else(|| code_system(name))
+    }
+
+    /// Every name there is, for suggestions.
+    pub(crate) fn all(&self) -> Vec<String> {
+        let systems = CODE_SYSTEMS.iter().map(|(name, _)| (*name).to_owned());
+        let resources = self.keys.iter().map(|key| format!("{key}.id"));
+        self.constants.keys().cloned().chain(systems).chain(resources).chain([FIRST_IDENTIFIER.to_owned()]).collect()
+    }
+}
+
+fn code_system(name: &str) -> Option<String> {
+    let hl7 = |table: &str| !table.is_empty() && table.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    match name.split_once('-') {
+        Some(("v2" | "v3", table)) if hl7(table) => Some(format!("{HL7_TABLES}{name}")),
+        _ => CODE_SYSTEMS.iter().find(|(known, _)| *known == name).map(|(_, system)| (*system).to_owned()),
+    }
+}
+
+impl Surroundings for Names<'_> {
+    fn table(&self, name: &str) -> Option<LookupTable> {
+        self.tables.get(name).cloned()
+    }
+
+    fn table_names(&self) -> Vec<&str> {
+        self.tables.keys().map(String::as_str).collect()
+    }
+
+    fn zone(&self) -> Option<&TimeZone> {
+        self.zone.as_ref()
+    }
+}

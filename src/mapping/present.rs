@@ -1,0 +1,48 @@
+//! What a message became, as JSON for people: printed by `map`, compared by cases.
+
+use fhircast_gateway_adapter_api::Fields;
+use serde_json::{Map, Value, json};
+
+use super::apply::{Mapped, MappedEvent, SessionWords};
+use super::set::Mapping;
+
+impl Mapping {
+    /// What a message becomes, as JSON: `{"session": …, "events": […]}`; `{"refused": "why"}`; `{"accepted": false}` if the
+    /// mapping does not speak for it.
+    pub fn outcome(&self, fields: &dyn Fields) -> Value {
+        if !self.accepts(fields) {
+            return json!({ "accepted": false });
+        }
+        match self.apply(fields) {
+            Ok(mapped) => mapped.to_json(),
+            Err(refusal) => json!({ "refused": refusal.reason }),
+        }
+    }
+}
+
+impl Mapped {
+    /// The session and the events.
+    pub fn to_json(&self) -> Value {
+        json!({ "session": self.session.to_json(), "events": self.events.iter().map(event).collect::<Vec<_>>() })
+    }
+}
+
+impl SessionWords {
+    fn to_json(&self) -> Value {
+        let words = [("user", &self.user), ("workstation", &self.workstation)];
+        let known = words.into_iter().filter_map(|(name, word)| Some((name.to_owned(), Value::from(word.clone()?))));
+        Value::Object(known.collect::<Map<_, _>>())
+    }
+}
+
+fn event(event: &MappedEvent) -> Value {
+    let context: Vec<Value> = event
+        .context
+        .iter()
+        .map(|entry| {
+            let resource: Value = serde_json::from_str(entry.resource.get()).unwrap_or_default();
+            json!({ "key": entry.key, "resource": resource })
+        })
+        .collect();
+    json!({ "event": event.name.as_str(), "context": context })
+}

@@ -1,0 +1,50 @@
+//! The mappings that come with the program, compiled in.
+
+use super::source::SourceFile;
+
+/// Name and text of each, by name.
+const SHIPPED: [(&str, &str); 2] = [
+    ("hl7v2/radiology", include_str!("../../mappings/hl7v2/radiology.toml")),
+    ("vendors/acme-ris", include_str!("../../mappings/vendors/acme-ris.toml")),
+];
+
+/// The mapping files that come with the program.
+pub fn shipped() -> Vec<SourceFile> {
+    let file = |(name, text): &(&str, &str)| SourceFile::named(name, text);
+    SHIPPED.iter().map(file).collect()
+}
+
+impl SourceFile {
+    /// The file of the mapping `name` in the folder `mappings`.
+    pub fn named(name: &str, text: &str) -> Self {
+        Self { name: name.to_owned(), path: format!("mappings/{name}.toml"), text: text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The names of all `.toml` files under `folder`, from there on.
+    fn names(folder: &Path, prefix: &str, names: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            if entry.path().is_dir() {
+                self::names(&entry.path(), &format!("{name}/"), names);
+            } else if let Some(name) = name.strip_suffix(".toml") {
+                names.push(name.to_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn every_mapping_of_the_folder_is_shipped() {
+        let mut there = Vec::new();
+        names(&Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings"), "", &mut there);
+        there.sort();
+        assert_eq!(shipped().into_iter().map(|file| file.name).collect::<Vec<_>>(), there);
+    }
+}
