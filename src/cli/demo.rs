@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Failure;
 use super::notification::describe;
-use super::terminal::{Terminal, one_line};
+use super::terminal::{Terminal, wrapped};
 use crate::adapters::hl7_sender::{Acknowledgement, Sender, Target, with_segment_ends};
 use crate::client::{Frame, Subscriber, SubscriberOptions};
 use crate::clock::System;
@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Columns of a line before what it shows.
 const MARGIN: usize = 26;
 
-/// The longest line of a message that is shown whole.
+/// The longest part of a message that is shown in one line.
 const WIDTH: usize = 110;
 
 /// One message of the RIS: what it is about, and the file that holds it.
@@ -115,7 +115,10 @@ async fn subscribe(node: &Node, topic: &str, terminal: Terminal) -> Result<Subsc
     line("hub.topic", topic);
     line("hub.events", &EVENTS.join(","));
     match next(&mut subscriber).await? {
-        Frame::Confirmation { text, .. } => line("hub → application", &one_line(&text, WIDTH)),
+        Frame::Confirmation { lease_seconds, .. } => {
+            let lease = lease_seconds.map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
+            line("hub → application", &format!("confirmed{lease}"));
+        }
         other => return Err(Failure::Failed(format!("error: the hub did not confirm the subscription: {other:?}"))),
     }
     Ok(subscriber)
@@ -129,8 +132,12 @@ async fn connect(node: &Node) -> Result<Sender, Failure> {
 fn show_message(number: usize, act: &Act, terminal: Terminal) {
     println!("\n{}", terminal.bold(&format!("{number} of {}  {}", ACTS.len(), act.title)));
     println!("{}\n", terminal.dim(act.file));
-    for (index, segment) in act.message.lines().enumerate() {
-        line(if index == 0 { "RIS → gateway" } else { "" }, &terminal.dim(&one_line(segment, WIDTH)));
+    let mut label = "RIS → gateway";
+    for segment in act.message.lines() {
+        for (index, part) in wrapped(segment, WIDTH).iter().enumerate() {
+            let indent = if index == 0 { "" } else { "    " };
+            line(std::mem::take(&mut label), &format!("{indent}{}", terminal.dim(part)));
+        }
     }
 }
 
@@ -172,11 +179,13 @@ fn show_exchange(exchange: &Exchange, terminal: Terminal) {
 fn show_acknowledgement(exchange: &Exchange, terminal: Terminal) {
     let text = String::from_utf8_lossy(&exchange.acknowledgement.bytes).replace('\r', "\n");
     let label = format!("gateway → RIS     {}", milliseconds(exchange.acknowledged));
-    let answer = text.lines().filter(|segment| segment.starts_with("MSA") || segment.starts_with("ERR"));
-    for (index, segment) in answer.enumerate() {
-        let shown = one_line(segment, 2 * WIDTH);
-        let shown = if exchange.acknowledgement.is_positive() { terminal.green(&shown) } else { terminal.red(&shown) };
-        line(if index == 0 { &label } else { "" }, &shown);
+    let mut label = label.as_str();
+    for segment in text.lines().filter(|segment| segment.starts_with("MSA") || segment.starts_with("ERR")) {
+        for (index, part) in wrapped(segment, WIDTH).iter().enumerate() {
+            let shown = if exchange.acknowledgement.is_positive() { terminal.green(part) } else { terminal.red(part) };
+            let indent = if index == 0 { "" } else { "    " };
+            line(std::mem::take(&mut label), &format!("{indent}{shown}"));
+        }
     }
 }
 

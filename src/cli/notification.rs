@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::terminal::one_line;
 
 /// The longest line made of a context entry.
-const WIDTH: usize = 120;
+const WIDTH: usize = 200;
 
 /// One line for each context entry: its key, what it is, and what names it.
 pub(super) fn describe(notification: &Value) -> Vec<String> {

@@ -45,9 +45,21 @@ pub(super) fn one_line(text: &str, most: usize) -> String {
     line
 }
 
+/// `text` in lines of at most `most` characters; what could steer a terminal is shown as a dot.
+pub(super) fn wrapped(text: &str, most: usize) -> Vec<String> {
+    let shown: Vec<char> = one_line(text, usize::MAX).chars().collect();
+    shown.chunks(most.max(1)).map(|line| line.iter().collect()).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::one_line;
+    use super::{one_line, wrapped};
+
+    #[test]
+    fn a_long_line_is_wrapped_and_nothing_is_lost() {
+        assert_eq!(wrapped("abcdeä\u{b}", 3), ["abc", "deä", "·"]);
+        assert!(wrapped("", 3).is_empty());
+    }
 
     #[test]
     fn what_a_peer_sends_cannot_steer_the_terminal() {

@@ -18,9 +18,14 @@ pub struct Layer {
 
 struct FileText {
     text: String,
-    /// Where each key stands, by its whole path: the key itself, and its value.
-    spans: BTreeMap<Vec<String>, (Range<usize>, Range<usize>)>,
+    spans: Spans,
 }
+
+/// Where each key stands, by its whole path: the key itself, and its value.
+type Spans = BTreeMap<Vec<String>, SpanPair>;
+
+/// The bytes of a key, and of its value.
+type SpanPair = (Range<usize>, Range<usize>);
 
 /// All layers, the lowest (the built-in defaults) first.
 pub struct Layers {
@@ -72,7 +77,7 @@ impl Layer {
         Self { name, values, text: None }
     }
 
-    fn span(&self, path: &[&str]) -> Option<(Range<usize>, Range<usize>)> {
+    fn span(&self, path: &[&str]) -> Option<SpanPair> {
         let path: Vec<String> = path.iter().map(|&key| key.to_owned()).collect();
         self.text.as_ref()?.spans.get(&path).cloned()
     }
@@ -136,7 +141,7 @@ impl Layers {
         value_at(&default.values, path).or_else(|| value_at(&default.values, &self.kind_path(path)?)).cloned()
     }
 
-    fn place(&self, path: &[&str], pick: fn((Range<usize>, Range<usize>)) -> Range<usize>) -> Option<Place> {
+    fn place(&self, path: &[&str], pick: fn(SpanPair) -> Range<usize>) -> Option<Place> {
         if let Some(layer) = self.giving(path) {
             return Some(self.place_in(layer, path, pick).unwrap_or_else(|| Place::elsewhere(&layer.name)));
         }
@@ -145,12 +150,7 @@ impl Layers {
         self.place_in(layer, &kind_path, pick)
     }
 
-    fn place_in(
-        &self,
-        layer: &Layer,
-        path: &[&str],
-        pick: fn((Range<usize>, Range<usize>)) -> Range<usize>,
-    ) -> Option<Place> {
+    fn place_in(&self, layer: &Layer, path: &[&str], pick: fn(SpanPair) -> Range<usize>) -> Option<Place> {
         let text = layer.text.as_ref()?;
         layer.span(path).map(|spans| Place::new(&layer.name, &text.text, pick(spans)))
     }
@@ -190,11 +190,7 @@ fn value_at<'v>(values: &'v Dict, path: &[&str]) -> Option<&'v Value> {
     }
 }
 
-fn collect_spans(
-    table: &DeTable<'_>,
-    path: &mut Vec<String>,
-    spans: &mut BTreeMap<Vec<String>, (Range<usize>, Range<usize>)>,
-) {
+fn collect_spans(table: &DeTable<'_>, path: &mut Vec<String>, spans: &mut Spans) {
     for (key, value) in table {
         path.push(key.get_ref().to_string());
         spans.insert(path.clone(), (key.span(), value.span()));

@@ -12,25 +12,16 @@ use crate::fhircast::event::{Event, Others};
 /// CONF-01
 pub(super) fn confirmation(topic: &str, terms: &Terms, clock: &dyn Clock) -> String {
     let lease = terms.lease_end.duration_since(clock.now()).unwrap_or_default();
-    json!({
-        "hub.mode": "subscribe",
-        "hub.topic": topic,
-        "hub.events": names(&terms.events),
-        // A lease just granted has not shrunk by what it took to connect: whole seconds, rounded up.
-        "hub.lease_seconds": lease.as_millis().div_ceil(1000),
-    })
-    .to_string()
+    // Whole seconds, rounded up: a lease just granted has not shrunk by what it took to connect.
+    let seconds = lease.as_millis().div_ceil(1000);
+    let (topic, events) = (json!(topic), json!(names(&terms.events)));
+    format!(r#"{{"hub.mode":"subscribe","hub.topic":{topic},"hub.events":{events},"hub.lease_seconds":{seconds}}}"#)
 }
 
 /// CONF-04
 pub(super) fn denial(topic: &str, terms: &Terms, reason: &str) -> String {
-    json!({
-        "hub.mode": "denied",
-        "hub.topic": topic,
-        "hub.events": names(&terms.events),
-        "hub.reason": reason,
-    })
-    .to_string()
+    let (topic, events, reason) = (json!(topic), json!(names(&terms.events)), json!(reason));
+    format!(r#"{{"hub.mode":"denied","hub.topic":{topic},"hub.events":{events},"hub.reason":{reason}}}"#)
 }
 
 /// CTX-01, CTX-02

@@ -38,13 +38,13 @@ const BANS: &[Ban] = &[
     },
     Ban { words: &["std::env"], under: "src", except: &["src/main.rs"], why: "only main reads the environment" },
     Ban {
-        words: &["SystemTime::now", "Instant::now", "Timestamp::now", "Zoned::now"],
+        words: &["SystemTime::now", "std::time::Instant", "Timestamp::now", "Zoned::now"],
         under: "src",
         except: &["src/clock.rs"],
-        why: "there is one clock",
+        why: "there is one clock; waiting is tokio's",
     },
     Ban {
-        words: &["SystemTime::now", "Instant::now", "Timestamp::now", "fhircast_gateway::", "serde_json"],
+        words: &["SystemTime::now", "std::time::Instant", "Timestamp::now", "fhircast_gateway::", "serde_json"],
         under: "adapters",
         except: &[],
         why: "adapters know nothing of FHIR or the root, and are handed their clock",

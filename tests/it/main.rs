@@ -1,4 +1,5 @@
 //! The integration tests: one binary, as each is a link of the whole program.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod architecture;
 mod command_line;
