@@ -30,9 +30,12 @@ pub struct CaseFile {
 pub struct MessageReader {
     /// The word behind the fence: `hl7`.
     pub fence: &'static str,
-    /// The message in such a fence; or why it is none.
-    pub read: fn(&[u8]) -> Result<Arc<dyn Fields>, String>,
+    /// Reads what stands in such a fence.
+    pub read: ReadMessage,
 }
+
+/// A message's fields; or why the bytes are no message.
+pub type ReadMessage = fn(&[u8]) -> Result<Arc<dyn Fields>, String>;
 
 /// How the cases went. `Display` is text for a terminal: a line for each case, and what differs.
 #[derive(Debug, Default)]
@@ -158,10 +161,10 @@ fn cases<'t>(text: &'t str, readers: &[MessageReader]) -> Vec<Case<'t>> {
         if let Some(reader) = readers.iter().find(|reader| reader.fence == language) {
             let message = content.trim_end().to_owned();
             cases.push(Case { title: heading.to_owned(), line, message, reader: *reader, expectation: None });
-        } else if language == "json" {
-            if let Some(case) = cases.last_mut().filter(|case| case.expectation.is_none()) {
-                case.expectation = Some(content);
-            }
+        } else if language == "json"
+            && let Some(case) = cases.last_mut().filter(|case| case.expectation.is_none())
+        {
+            case.expectation = Some(content);
         }
     }
     cases

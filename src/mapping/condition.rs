@@ -18,6 +18,8 @@ pub(crate) enum Condition {
 pub(crate) struct Test {
     pub(crate) operand: Pipeline,
     pub(crate) comparison: Comparison,
+    /// `!=`, `not in`, `not matches`: it holds where the comparison does not.
+    pub(crate) negated: bool,
     /// As written, for explanations.
     pub(crate) text: Box<str>,
 }
@@ -68,6 +70,10 @@ impl Condition {
 
 impl Test {
     fn holds(&self, view: &View<'_>) -> bool {
+        self.compares(view) != self.negated
+    }
+
+    fn compares(&self, view: &View<'_>) -> bool {
         let data = self.operand.value(view);
         match &self.comparison {
             Comparison::HasValue => !data.is_nothing(),

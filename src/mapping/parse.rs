@@ -279,8 +279,8 @@ impl<'t> Parser<'t> {
         let start = self.at;
         let operand = self.pipeline()?;
         let (comparison, negated) = self.comparison()?;
-        let test = Condition::Test(Test { operand, comparison, text: self.text[start..self.at].trim().into() });
-        Ok(if negated { Condition::Not(Box::new(test)) } else { test })
+        let text = self.text[start..self.at].trim().into();
+        Ok(Condition::Test(Test { operand, comparison, negated, text }))
     }
 
     /// What the operand is compared with, and whether it must differ.

@@ -32,7 +32,7 @@ fn narrow_by_test<'c>(test: &'c Test, allowed: &mut Allowed<'c>) {
     };
     // A list of values may hold several at once.
     let single = matches!(test.operand.operand, Operand::Path { many: false, .. });
-    if single && !values.is_empty() {
+    if single && !test.negated && !values.is_empty() {
         let narrowed = allowed.entry(&test.operand.text).or_insert_with(|| values.clone());
         narrowed.retain(|value| values.contains(value));
     }

@@ -1,5 +1,7 @@
 //! The mappings that come with the program, on whole messages: every case of every mapping, and what their reference says.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is how a test fails")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,12 +17,12 @@ use serde_json::Value;
 
 const READERS: [MessageReader; 1] = [MessageReader { fence: "hl7", read: hl7 }];
 
-fn hl7(message: &[u8]) -> Result<Arc<dyn Fields>, String> {
+pub(crate) fn hl7(message: &[u8]) -> Result<Arc<dyn Fields>, String> {
     let message = Message::read(Bytes::copy_from_slice(message), Policy::default());
     message.map(|message| Arc::new(message) as Arc<dyn Fields>).map_err(|refusal| format!("{refusal:?}"))
 }
 
-fn shipped_set() -> MappingSet {
+pub(crate) fn shipped_set() -> MappingSet {
     MappingSet::load(&shipped(), &[&Hl7v2]).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
 }
 
