@@ -352,3 +352,6 @@ impl SubscriptionId {
 fn spelling(asked: &[EventName], name: &EventName) -> Option<EventName> {
     asked.iter().find(|asked| *asked == name).cloned()
 }
+
+#[cfg(test)]
+mod tests;
