@@ -21,12 +21,12 @@ impl<'m> Data<'m> {
     /// A text, or nothing where it is blank.
     pub(crate) fn text(text: impl Into<Cow<'m, str>>) -> Self {
         let text = text.into();
-        if text.trim().is_empty() { Self::Absent } else { Self::Text(text) }
+        if is_blank(&text) { Self::Absent } else { Self::Text(text) }
     }
 
     /// Several texts without the blank ones.
     pub(crate) fn list(texts: impl IntoIterator<Item = Cow<'m, str>>) -> Self {
-        let texts: Vec<_> = texts.into_iter().filter(|text| !text.trim().is_empty()).collect();
+        let texts: Vec<_> = texts.into_iter().filter(|text| !is_blank(text)).collect();
         if texts.is_empty() { Self::Absent } else { Self::List(texts) }
     }
 
@@ -38,7 +38,7 @@ impl<'m> Data<'m> {
     pub(crate) fn into_first(self) -> Option<Cow<'m, str>> {
         match self {
             Self::Text(text) => Some(text),
-            Self::List(texts) => texts.into_iter().find(|text| !text.trim().is_empty()),
+            Self::List(texts) => texts.into_iter().find(|text| !is_blank(text)),
             Self::Absent | Self::Deleted | Self::Json(_) => None,
         }
     }
@@ -70,7 +70,7 @@ impl<'m> From<Vec<Value<'m>>> for Data<'m> {
         let mut texts: Vec<_> = values
             .into_iter()
             .filter_map(|value| match value {
-                Value::Text(text) if !text.trim().is_empty() => Some(text),
+                Value::Text(text) if !is_blank(&text) => Some(text),
                 _ => None,
             })
             .collect();
@@ -81,4 +81,11 @@ impl<'m> From<Vec<Value<'m>>> for Data<'m> {
             _ => Self::List(texts),
         }
     }
+}
+
+/// Whether there is nothing to see in `text`: FHIR knows no such strings.
+pub(crate) fn is_blank(text: &str) -> bool {
+    // Nearly every text begins with a character that is plainly seen.
+    let seen = text.as_bytes().first().is_some_and(u8::is_ascii_graphic);
+    !seen && text.trim().is_empty()
 }

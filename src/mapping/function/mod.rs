@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 
 use super::diagnostics::did_you_mean;
 use super::table::LookupTable;
-use super::value::Data;
+use super::value::{Data, is_blank};
 
 /// A function with its arguments, read and checked when the mapping was loaded.
 #[derive(Clone, Debug)]
@@ -185,7 +185,7 @@ fn optional<'m>(text: Option<String>) -> Data<'m> {
 fn join<'m>(data: Data<'m>, separator: &str) -> Data<'m> {
     match data {
         Data::List(texts) => {
-            let filled: Vec<_> = texts.iter().map(|text| &**text).filter(|text| !text.trim().is_empty()).collect();
+            let filled: Vec<_> = texts.iter().map(|text| &**text).filter(|text| !is_blank(text)).collect();
             Data::text(filled.join(separator))
         }
         other => other,
