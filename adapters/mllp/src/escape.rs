@@ -23,7 +23,7 @@ pub(crate) fn unescape<'m>(
     charset: &'static Encoding,
     separators: &Separators,
 ) -> Unescaped<'m> {
-    let (text, _) = indexed.decode_without_bom_handling(raw);
+    let text = decode(raw, indexed);
     let escape = separators.escape;
     if !text.bytes().any(|byte| Some(byte) == escape || is_dropped(byte as char)) {
         return Unescaped { text, unknown: 0 };
@@ -31,6 +31,14 @@ pub(crate) fn unescape<'m>(
     let mut resolver = Resolver { charset, separators, out: String::with_capacity(text.len()), unknown: 0 };
     resolver.resolve(&text);
     Unescaped { text: Cow::Owned(resolver.out), unknown: resolver.unknown }
+}
+
+/// All encodings that are indexed are ASCII where they look like it, and most values are ASCII.
+fn decode<'m>(raw: &'m [u8], indexed: &'static Encoding) -> Cow<'m, str> {
+    match std::str::from_utf8(raw) {
+        Ok(text) if raw.is_ascii() => Cow::Borrowed(text),
+        _ => indexed.decode_without_bom_handling(raw).0,
+    }
 }
 
 struct Resolver<'a> {
