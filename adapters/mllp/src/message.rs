@@ -114,10 +114,14 @@ impl Message {
 
     /// The value that these bytes of `text` spell.
     fn value<'m>(&'m self, bytes: &'m [u8]) -> Value<'m> {
+        self.value_of(bytes, &self.separators)
+    }
+
+    fn value_of<'m>(&'m self, bytes: &'m [u8], separators: &Separators) -> Value<'m> {
         if bytes.is_empty() {
             return Value::Absent;
         }
-        let value = unescape(bytes, self.indexed, self.charset, &self.separators);
+        let value = unescape(bytes, self.indexed, self.charset, separators);
         if value.unknown > 0 {
             self.unknown_escapes.fetch_add(value.unknown, Ordering::Relaxed);
         }

@@ -8,6 +8,7 @@ use fhircast_gateway_adapter_api::{Fields, Path, Value};
 use super::Message;
 use super::index::{Scope, Segment};
 use crate::path::{Below, FieldPath, FieldStep, Predicate, SegmentId, Selector};
+use crate::separators::Separators;
 
 /// A message, seen from one of its places.
 #[derive(Clone, Copy)]
@@ -194,8 +195,7 @@ impl Message {
         match spot {
             Spot::Segment(segment) => self.value(&segment.id),
             Spot::Text(bytes) => self.value(bytes),
-            Spot::Verbatim(b"") => Value::Absent,
-            Spot::Verbatim(bytes) => Value::Text(self.indexed.decode_without_bom_handling(bytes).0),
+            Spot::Verbatim(bytes) => self.value_of(bytes, &Separators { escape: None, ..self.separators }),
             Spot::Deleted => Value::Deleted,
             Spot::Absent => Value::Absent,
         }
