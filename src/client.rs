@@ -136,11 +136,8 @@ impl Subscriber {
         let SubscriberOptions { name, lease_seconds, token } = options;
         let hub = Hub::new(hub_url, token)?;
         let lease = lease_seconds.map(|seconds| seconds.to_string());
-        let mut form = HashMap::from([
-            ("hub.channel.type", "websocket"),
-            ("hub.mode", "subscribe"),
-            ("hub.topic", topic),
-        ]);
+        let mut form =
+            HashMap::from([("hub.channel.type", "websocket"), ("hub.mode", "subscribe"), ("hub.topic", topic)]);
         let events = events.join(",");
         form.insert("hub.events", &events);
         form.extend(lease.as_deref().map(|lease| ("hub.lease_seconds", lease)));
@@ -283,7 +280,8 @@ impl Hub {
             // A proxy would look for the hub on its own machine.
             client = client.no_proxy();
         }
-        let unusable = |error: reqwest::Error| ClientError::Unreachable { url: hub_url.to_owned(), source: error.into() };
+        let unusable =
+            |error: reqwest::Error| ClientError::Unreachable { url: hub_url.to_owned(), source: error.into() };
         Ok(Self { client: client.build().map_err(unusable)?, url, token })
     }
 
@@ -298,8 +296,8 @@ impl Hub {
     /// Sends a subscription request; the endpoint that the hub answers with.
     async fn endpoint(&self, form: &HashMap<&str, &str>) -> Result<String, ClientError> {
         let text = self.text(self.request(Method::POST, self.url.clone()).form(form)).await?;
-        let accepted: Accepted =
-            serde_json::from_str(&text).map_err(|_| self.strange("it gives no `hub.channel.endpoint` to connect to"))?;
+        let accepted: Accepted = serde_json::from_str(&text)
+            .map_err(|_| self.strange("it gives no `hub.channel.endpoint` to connect to"))?;
         Ok(accepted.endpoint)
     }
 
@@ -364,8 +362,12 @@ fn place(endpoint: &str) -> String {
 
 fn closed_or(error: tungstenite::Error) -> Result<Frame, ClientError> {
     match error {
-        tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed | tungstenite::Error::Io(_) => Ok(Frame::lost()),
-        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => Ok(Frame::lost()),
+        tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed | tungstenite::Error::Io(_) => {
+            Ok(Frame::lost())
+        }
+        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            Ok(Frame::lost())
+        }
         error => Err(ClientError::Socket(Box::new(error))),
     }
 }
@@ -403,14 +405,18 @@ mod tests {
     #[test]
     fn frames_of_other_hubs_are_read_too() {
         let confirmation = r#"{"hub.mode":"subscribe","hub.topic":"t","hub.events":"a, b","hub.lease_seconds":"60"}"#;
-        assert_eq!(Frame::read(confirmation), Frame::Confirmation {
-            events: vec!["a".into(), "b".into()],
-            lease_seconds: Some(60),
-            text: confirmation.into()
-        });
+        assert_eq!(
+            Frame::read(confirmation),
+            Frame::Confirmation {
+                events: vec!["a".into(), "b".into()],
+                lease_seconds: Some(60),
+                text: confirmation.into()
+            }
+        );
         let denied = r#"{"hub.mode":"denied","hub.topic":"t","hub.events":"a","hub.reason":"no"}"#;
         assert_eq!(Frame::read(denied), Frame::Denied { reason: "no".into(), text: denied.into() });
-        let Frame::Notification { event, id, .. } = Frame::read(r#"{"id":"e","event":{"hub.event":"Home-open"}}"#) else {
+        let Frame::Notification { event, id, .. } = Frame::read(r#"{"id":"e","event":{"hub.event":"Home-open"}}"#)
+        else {
             panic!("no notification");
         };
         assert_eq!((event.as_str(), id.as_str()), ("Home-open", "e"));

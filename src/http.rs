@@ -127,7 +127,8 @@ async fn serve_connection(stream: Placed, routes: Router, settings: HttpSettings
 
 /// Small frames go out at once, and a peer that has vanished is noticed within about `vanished`.
 fn tune(stream: &TcpStream, vanished: Duration) -> io::Result<()> {
-    let (idle, interval) = (vanished.max(Duration::from_secs(1)), (vanished / KEEPALIVE_PROBES).max(Duration::from_secs(1)));
+    let (idle, interval) =
+        (vanished.max(Duration::from_secs(1)), (vanished / KEEPALIVE_PROBES).max(Duration::from_secs(1)));
     let keepalive = TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(KEEPALIVE_PROBES);
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
@@ -192,7 +193,11 @@ struct Placed {
 }
 
 impl AsyncRead for Placed {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }

@@ -38,7 +38,10 @@ impl Configuration {
             fhircast_version: "3.0.0",
             fhir_version: "R4",
             get_current_support: true,
-            capabilities: Capabilities { supports_get_current_context: true, supports_non_current_context_updates: false },
+            capabilities: Capabilities {
+                supports_get_current_context: true,
+                supports_non_current_context_updates: false,
+            },
         }
     }
 }

@@ -250,11 +250,8 @@ mod tests {
     fn not_10_a_sync_error_holds_an_operation_outcome() {
         let outcome = r#"{"key":"operationoutcome","resource":{"resourceType":"OperationOutcome","issue":[]}}"#;
         check("syncerror", &[outcome], Ok(None));
-        let missing = ContextError::KeyMissing {
-            event: "SyncError",
-            key: "operationoutcome",
-            resource: "OperationOutcome",
-        };
+        let missing =
+            ContextError::KeyMissing { event: "SyncError", key: "operationoutcome", resource: "OperationOutcome" };
         check("SyncError", &[PATIENT], Err(missing));
     }
 

@@ -211,7 +211,11 @@ fn text(members: &mut Members<'_>, name: &str, member: &'static str) -> Result<S
     let value = members.take(name).ok_or(EventError::Missing { member })?;
     let value: String =
         serde_json::from_str(value).map_err(|_| EventError::Mistyped { member, expected: "a string" })?;
-    if value.is_empty() { Err(EventError::Mistyped { member, expected: "a string that is not empty" }) } else { Ok(value) }
+    if value.is_empty() {
+        Err(EventError::Mistyped { member, expected: "a string that is not empty" })
+    } else {
+        Ok(value)
+    }
 }
 
 fn id(id: String) -> Result<String, EventError> {
@@ -294,7 +298,8 @@ mod tests {
             assert!(matches!(Event::parse(body.as_bytes()), Err(EventError::NotAnObject { .. })), "{body}");
         }
         assert!(matches!(Event::parse(b"{\"id\":\"\xff\"}"), Err(EventError::NotAnObject { .. })));
-        let deep = request().to_string().replace("\"p1\"", &format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000)));
+        let deep =
+            request().to_string().replace("\"p1\"", &format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000)));
         assert_eq!(Event::parse(deep.as_bytes()).unwrap_err(), EventError::TooDeep);
     }
 

@@ -131,7 +131,8 @@ fn checked_name(name: &str) -> Result<String, SubscriptionError> {
 fn events(text: &str) -> Result<Vec<Arc<str>>, SubscriptionError> {
     let mut events: Vec<Arc<str>> = Vec::new();
     for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        let well_formed = name.len() <= MAX_EVENT_NAME && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*');
+        let well_formed =
+            name.len() <= MAX_EVENT_NAME && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*');
         if !well_formed || events.len() == MAX_EVENTS {
             return Err(SubscriptionError::Events);
         }
@@ -232,11 +233,10 @@ mod tests {
 
     #[test]
     fn cli_12_events_that_the_hub_does_not_know_are_taken() {
-        check(&format!("{BASE},DiagnosticReport-opened,DMVAMessage"), Ok(&[
-            "Patient-open",
-            "DiagnosticReport-opened",
-            "DMVAMessage",
-        ]));
+        check(
+            &format!("{BASE},DiagnosticReport-opened,DMVAMessage"),
+            Ok(&["Patient-open", "DiagnosticReport-opened", "DMVAMessage"]),
+        );
     }
 
     #[test]

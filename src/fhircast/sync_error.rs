@@ -103,7 +103,8 @@ mod tests {
         let issue = &entry["resource"]["issue"][0];
         assert_eq!((&issue["severity"], &issue["code"]), (&json!("warning"), &json!("processing")));
         assert_eq!(issue["diagnostics"], "Viewer refused Patient-open: it answered 409.");
-        let codes: Vec<_> = issue["details"]["coding"].as_array().unwrap().iter().map(|coding| &coding["code"]).collect();
+        let codes: Vec<_> =
+            issue["details"]["coding"].as_array().unwrap().iter().map(|coding| &coding["code"]).collect();
         assert_eq!(codes, ["e1", "Patient-open", "Viewer", "Viewer"]);
         assert_eq!(issue["details"]["coding"][2]["system"], "https://fhircast.hl7.org/events/syncerror/subscribername");
     }

@@ -53,7 +53,8 @@ fn host_is_allowed(host: &str, settings: &HubSettings) -> bool {
     let public = settings.public_url.as_deref().and_then(|url| url.split_once("://")).map(|(_, rest)| rest);
     let public = public.map(|rest| without_port(rest.split('/').next().unwrap_or_default()));
     let configured = settings.allowed_hosts.iter().map(String::as_str);
-    !name.is_empty() && LOOPBACK.into_iter().chain(public).chain(configured).any(|allowed| allowed.eq_ignore_ascii_case(name))
+    !name.is_empty()
+        && LOOPBACK.into_iter().chain(public).chain(configured).any(|allowed| allowed.eq_ignore_ascii_case(name))
 }
 
 fn origin_is_allowed(origin: &str, settings: &HubSettings) -> bool {

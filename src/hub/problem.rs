@@ -47,7 +47,9 @@ enum Form {
 fn form(request: &HeaderMap) -> Form {
     let accept = request.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let names = |media_type: &str| {
-        accept.split(',').any(|range| range.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type))
+        accept
+            .split(',')
+            .any(|range| range.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type))
     };
     match () {
         () if names("application/fhir+json") => Form::FhirJson,

@@ -82,7 +82,10 @@ async fn answer(request: Request, work: impl AsyncFnOnce(&HeaderMap, Body) -> Re
     let (parts, body) = request.into_parts();
     let coded = parts.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
     let worked = if coded {
-        Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the hub reads no Content-Encoding: send the body as it is"))
+        Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the hub reads no Content-Encoding: send the body as it is",
+        ))
     } else {
         work(&parts.headers, body).await
     };
@@ -146,7 +149,9 @@ fn subscription(door: &Door, headers: &HeaderMap, body: &[u8]) -> Result<Respons
             door.hub.unsubscribe(&request.topic, secret.id())?;
             secret
         }
-        (Mode::Unsubscribe, Some(Named::Foreign)) => return Err(Unsubscribable::Refused(Refusal::EndpointUnknown).into()),
+        (Mode::Unsubscribe, Some(Named::Foreign)) => {
+            return Err(Unsubscribable::Refused(Refusal::EndpointUnknown).into());
+        }
         (Mode::Unsubscribe, None) => {
             let reason = "hub.channel.endpoint is missing: an unsubscribe names the endpoint of its subscription";
             return Err(Problem::new(StatusCode::BAD_REQUEST, reason));
@@ -219,7 +224,9 @@ async fn connect(
 impl From<PublishRefusal> for Problem {
     fn from(refusal: PublishRefusal) -> Self {
         let status = match refusal {
-            PublishRefusal::ContentSharing | PublishRefusal::Event(_) | PublishRefusal::Topic => StatusCode::BAD_REQUEST,
+            PublishRefusal::ContentSharing | PublishRefusal::Event(_) | PublishRefusal::Topic => {
+                StatusCode::BAD_REQUEST
+            }
             PublishRefusal::ShuttingDown | PublishRefusal::TooManyTopics => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, refusal.to_string())

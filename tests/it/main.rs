@@ -1,1 +1,4 @@
 //! Integration tests: one binary.
+
+#[path = "../conformance/mod.rs"]
+mod conformance;

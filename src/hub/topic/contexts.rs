@@ -67,7 +67,11 @@ impl Contexts {
         let superseded = |index: usize, context: &Context| {
             self.open[index + 1..].iter().any(|later| later.anchor.resource_type == context.anchor.resource_type)
         };
-        self.open.iter().enumerate().filter(move |(index, context)| !superseded(*index, context)).map(|(_, context)| context)
+        self.open
+            .iter()
+            .enumerate()
+            .filter(move |(index, context)| !superseded(*index, context))
+            .map(|(_, context)| context)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -66,7 +66,9 @@ impl Topic {
     pub(super) fn apply(&mut self, command: Command, now: Timestamp) -> Result<Effects, Refusal> {
         let mut effects = Effects::default();
         match command {
-            Command::Acknowledge { endpoint, event, verdict } => self.acknowledge(endpoint, &event, verdict, &mut effects)?,
+            Command::Acknowledge { endpoint, event, verdict } => {
+                self.acknowledge(endpoint, &event, verdict, &mut effects)?
+            }
             Command::Connect { endpoint, connection } => self.connect(endpoint, connection, now, &mut effects)?,
             Command::Disconnect { endpoint, connection, ended } => {
                 self.disconnect(endpoint, connection, ended, now, &mut effects);

@@ -324,7 +324,10 @@ fn updates_and_selects_are_refused_while_content_is_not_shared() {
     let mut scene = Scene::connected(&["Patient-update"]);
     for name in ["Patient-update", "DiagnosticReport-select"] {
         let version = Version(Uuid::nil());
-        assert_eq!(scene.apply(Command::Publish { event: event(name, "e", "p1"), version }), Err(Refusal::ContentSharing));
+        assert_eq!(
+            scene.apply(Command::Publish { event: event(name, "e", "p1"), version }),
+            Err(Refusal::ContentSharing)
+        );
     }
 }
 
@@ -332,10 +335,9 @@ fn updates_and_selects_are_refused_while_content_is_not_shared() {
 fn not_05_a_refusal_is_told_to_the_other_subscribers_of_sync_error() {
     let mut scene = Scene::connected(&["Patient-open,SyncError", "syncerror", "Patient-open"]);
     scene.publish("Patient-open", "e1", "p1");
-    for (verdict, cause) in [
-        (Verdict::Refused(409), "Refused(Refused(409))"),
-        (Verdict::NotDelivered(500), "Refused(NotDelivered(500))"),
-    ] {
+    for (verdict, cause) in
+        [(Verdict::Refused(409), "Refused(Refused(409))"), (Verdict::NotDelivered(500), "Refused(NotDelivered(500))")]
+    {
         scene.publish("Patient-open", "e1", "p1");
         assert_eq!(scene.answer(1, "e1", verdict).unwrap(), [format!("2 syncerror viewer 1 e1 {cause}")]);
     }
@@ -522,9 +524,7 @@ impl Model {
                 let event = event(NAMES[*name], &id, &format!("r{resource}"));
                 Command::Publish { event, version: Version(Uuid::from_u128(scene.versions)) }
             }
-            Step::Resubscribe(who, events) => {
-                Command::Resubscribe { endpoint: endpoint(*who), wish: wished(*events) }
-            }
+            Step::Resubscribe(who, events) => Command::Resubscribe { endpoint: endpoint(*who), wish: wished(*events) },
             // An endpoint is never used twice; the model gives each its number back when it has ended.
             Step::Subscribe(who, _) if self.asked.contains_key(who) => Command::Lapse,
             Step::Subscribe(who, events) => {
