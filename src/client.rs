@@ -179,6 +179,8 @@ impl Subscriber {
                     return Ok(frame);
                 }
                 Message::Close(frame) => {
+                    // Our half of the closing handshake, so that the hub need not wait for it.
+                    let _ = timeout(PATIENCE, self.socket.flush()).await;
                     let (code, reason) = frame.map(|frame| (u16::from(frame.code), frame.reason.to_string())).unzip();
                     return Ok(Frame::Closed { code, reason: reason.unwrap_or_default() });
                 }

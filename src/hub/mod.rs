@@ -196,11 +196,12 @@ impl Hub {
         if !crate::fhircast::subscription::is_topic(&event.topic) {
             return Err(PublishRefusal::Topic);
         }
-        let (id, topic, now) = (event.id.clone(), event.topic.clone(), self.now());
-        let command = Command::Publish { event: Arc::new(event), version: Version(Uuid::now_v7()) };
+        let (id, topic, name, now) = (event.id.clone(), event.topic.clone(), event.name.clone(), self.now());
+        let command = Command::Publish { event: Arc::new(event), version: Version(Uuid::new_v4()) };
         let done = self.0.topics.with(&topic, now, |slot| self.command(slot, &topic, command, now));
         let done = done.map_err(|_| PublishRefusal::TooManyTopics)?.map_err(|_| PublishRefusal::ContentSharing)?;
         self.0.counters.events_published.add(1);
+        debug!(topic = %topic_digest(&topic), event = %name, delivered = done.delivered, "Event published.");
         Ok(Published { id, version: done.version, delivered: done.delivered })
     }
 
@@ -301,14 +302,24 @@ impl Hub {
             done.delivered += performed.delivered;
             self.0.counters.notifications_queued.add(performed.delivered);
             self.0.counters.sync_errors_raised.add(performed.raised);
-            for (endpoint, connection) in performed.behind {
-                warn!(topic = %topic_digest(name), %endpoint, "Subscriber fell behind; closing its socket.");
-                self.0.counters.sockets_cut_off.add(1);
-                let cut_off = Command::Disconnect { endpoint, connection, ended: Ended::Behind };
-                pending.extend(slot.topic.apply(cut_off, now));
-            }
+            pending.extend(performed.behind.into_iter().filter_map(|who| self.cut_off(slot, name, who, now)));
         }
         Ok(done)
+    }
+
+    /// What follows from cutting off a subscriber that reads too slowly; nothing, if that was decided already (NOT-15).
+    fn cut_off(
+        &self,
+        slot: &mut Slot,
+        name: &str,
+        (endpoint, connection): (EndpointId, ConnectionId),
+        now: Timestamp,
+    ) -> Option<Effects> {
+        let command = Command::Disconnect { endpoint, connection, ended: Ended::Behind };
+        let effects = slot.topic.apply(command, now).ok().filter(|effects| !effects.actions.is_empty())?;
+        warn!(topic = %topic_digest(name), %endpoint, "Subscriber fell behind; closing its socket.");
+        self.0.counters.sockets_cut_off.add(1);
+        Some(effects)
     }
 
     /// Makes changes safe before anything is delivered: here, in memory, by the index of endpoints.

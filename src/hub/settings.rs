@@ -91,3 +91,23 @@ impl HubSettings {
         usize::try_from(self.max_event.as_u64()).unwrap_or(usize::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_written_with_their_units_and_unknown_ones_are_refused() {
+        let settings: HubSettings = toml::from_str("max_lease = \"12h\"\nmax_event = \"2MiB\"\nqueue = 8").unwrap();
+        assert_eq!(settings.max_lease, SignedDuration::from_hours(12));
+        assert_eq!((settings.max_event_bytes(), settings.queue), (2 << 20, 8));
+        assert_eq!(settings.default_lease, HubSettings::default().default_lease);
+        assert!(toml::from_str::<HubSettings>("lease = \"2h\"").is_err());
+    }
+
+    #[test]
+    fn no_setting_makes_a_timer_that_never_rests() {
+        let settings = HubSettings { ping_every: SignedDuration::from_secs(-1), ..HubSettings::default() };
+        assert!(settings.ping_interval() > Duration::ZERO);
+    }
+}

@@ -60,7 +60,7 @@ async fn t5_another_name_for_this_machine_is_not_answered() {
 }
 
 #[tokio::test]
-async fn t1_a_full_hub_takes_no_new_topics_and_goes_on_with_the_old() {
+async fn a_full_hub_takes_no_new_topics_and_goes_on_with_the_old() {
     let bench = Bench::with(HubSettings { max_topics: 1, max_subscriptions: 1, ..HubSettings::default() }).await;
     let mut viewer = bench.subscriber("t1", &["Home-open"]).await;
     bench.form(&subscription("t2", "Home-open")).await.expect(503, "topics");
