@@ -13,7 +13,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use crate::http::is_local_host;
 use crate::sessions::{Directory, Seat, Session};
 use crate::store::{Journal, Record};
 
@@ -86,4 +85,26 @@ async fn only_by_local_name(headers: HeaderMap, request: Request, next: Next) ->
         return next.run(request).await;
     }
     (StatusCode::MISDIRECTED_REQUEST, "ask by 127.0.0.1, [::1] or localhost\n").into_response()
+}
+
+fn is_local_host(host: &str) -> bool {
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let name = name.map_or(host, |(name, _)| name);
+    name.eq_ignore_ascii_case("localhost")
+        || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_local_host;
+
+    #[test]
+    fn only_names_of_this_machine_are_answered() {
+        for host in ["127.0.0.1:8081", "localhost:8081", "LOCALHOST", "[::1]:8081", "[::1]", "127.0.0.2"] {
+            assert!(is_local_host(host), "{host}");
+        }
+        for host in ["evil.example", "evil.example:8081", "127.0.0.1.evil.example:8081", "10.0.0.1:8081", "", ":8081"] {
+            assert!(!is_local_host(host), "{host}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::config::Nobody;
-use crate::fhircast::event::Event;
+use crate::fhircast::NewEvent;
 use crate::hub::Hub;
 use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Refusal, Selection};
 use crate::sessions::{Directory, Seat};
@@ -132,8 +132,7 @@ impl Gateway {
         now: jiff::Timestamp,
         event: MappedEvent,
     ) -> std::result::Result<(), String> {
-        let context = event.context.iter().map(|entry| (entry.key.as_str(), &*entry.resource));
-        let event = Event::new(id, now, event.name, context).map_err(|error| error.to_string())?;
+        let event = NewEvent { id, timestamp: now, name: event.name, context: event.context };
         self.hub.publish(topic, event).await.map(drop).map_err(|error| error.to_string())
     }
 

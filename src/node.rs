@@ -144,7 +144,6 @@ impl Plan {
         let sources = bound.iter().map(|adapter| source_of(adapter, &config)).collect();
         let mut node = Node::assemble(&config, mappings, sources, clock, site_key, (http.1, admin.1));
         let hub = node.gateway.hub.clone();
-        node.tasks.spawn(hub.clone().run(node.shutdown.clone()));
         node.serve_http(http, hub.routes(), config.http.limits.clone());
         let admin_routes = Admin {
             sessions: Arc::clone(&node.sessions),
@@ -217,7 +216,14 @@ impl Node {
         info!("Draining.");
         self.shutdown.cancel();
         self.tasks.close();
-        tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_ok()
+        let hub = &self.gateway.hub;
+        let ended = async {
+            // Adapters first: what they have in hand may still become an event.
+            self.tasks.wait().await;
+            hub.shutdown();
+            hub.drained().await;
+        };
+        tokio::time::timeout(DRAIN, ended).await.is_ok()
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) async fn listen(arguments: ListenArguments) -> Result<(), Failure> {
     while left != Some(0) {
         let frame = tokio::select! {
             frame = subscriber.next() => frame.map_err(failed)?,
-            _ = signal::ctrl_c() => return subscriber.unsubscribe().await.map_err(failed),
+            _ = signal::ctrl_c() => break,
         };
         if !show(&frame, &arguments)? {
             return Ok(());

@@ -12,7 +12,7 @@ use super::expression::View;
 use super::plan::{EventRule, Plan, ResourcePlan, Slot};
 use super::source::Origin;
 use super::{refusal, write};
-use crate::fhircast::EventName;
+use crate::fhircast::{ContextEntry, EventName};
 
 /// What a message became.
 #[derive(Clone, Debug)]
@@ -41,15 +41,6 @@ pub struct MappedEvent {
     pub context: Vec<ContextEntry>,
     /// The rule that made it.
     pub rule: Origin,
-}
-
-/// One entry of an event's context.
-#[derive(Clone, Debug)]
-pub struct ContextEntry {
-    /// The context key: `study`.
-    pub key: String,
-    /// The FHIR resource, as JSON.
-    pub resource: Box<RawValue>,
 }
 
 /// Why a message that means an event cannot become it. Holds no value of the message.

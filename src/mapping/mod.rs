@@ -37,7 +37,7 @@ mod table;
 mod value;
 mod write;
 
-pub use apply::{ContextEntry, Mapped, MappedEvent, Refusal, SessionWords};
+pub use apply::{Mapped, MappedEvent, Refusal, SessionWords};
 pub use diagnostics::Diagnostics;
 pub use explain::Explanation;
 pub use function::names as function_names;

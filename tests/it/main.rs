@@ -3,6 +3,8 @@
 
 mod architecture;
 mod command_line;
+#[path = "../conformance/mod.rs"]
+mod conformance;
 mod fixture;
 mod main_job;
 mod mappings;

@@ -1,0 +1,364 @@
+//! An event: read from a request (REQ-03), or made by the gateway; and written as the notification of it (NOT-01).
+//!
+//! Members that the hub does not know are kept and sent on (REQ-10), resources stay the bytes that they came as.
+
+use std::fmt::{self, Write as _};
+
+use jiff::Timestamp;
+use serde_json::value::{RawValue, to_raw_value};
+use uuid::Uuid;
+
+use super::context::{self, Anchor, ContextEntry, ContextError};
+use super::json::{Members, depth_is_bounded};
+use super::{EventName, EventNameError, timestamp};
+
+/// An event of a topic, checked, and ready to be sent to anybody.
+#[derive(Clone)]
+pub struct Event {
+    /// The event's own id, as its publisher gave it.
+    pub id: String,
+    /// The topic it belongs to.
+    pub topic: String,
+    /// Its name, as its publisher spelt it.
+    pub name: EventName,
+    /// What it is about; `None` for events about no resource.
+    pub anchor: Option<Anchor>,
+    /// The context, a JSON array.
+    pub context: Box<RawValue>,
+    timestamp: String,
+    other_members: Vec<(String, Box<RawValue>)>,
+    other_event_members: Vec<(String, Box<RawValue>)>,
+}
+
+/// An event that the gateway itself has to tell.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// Its id: the same event has the same id when it is told again.
+    pub id: String,
+    /// When it happened.
+    pub timestamp: Timestamp,
+    /// Its name.
+    pub name: EventName,
+    /// Its context, the anchor first.
+    pub context: Vec<ContextEntry>,
+}
+
+/// The version of a context: unique in its topic (UPD-01). The hub makes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Version(pub Uuid);
+
+impl fmt::Display for Version {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// Why a request is no event. The sender's fault, and the same bytes would fail again; no text of the request is repeated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// The context does not fit the event.
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    /// Only a hub sends it.
+    #[error("Heartbeat is sent by hubs only")]
+    HubOnly,
+    /// The id is empty, or longer than any id.
+    #[error("`id` must have 1 to {MAX_ID} characters")]
+    Id,
+    /// A member is missing.
+    #[error("`{member}` is missing")]
+    Missing {
+        /// Its path.
+        member: &'static str,
+    },
+    /// A member is not of its type.
+    #[error("`{member}` must be {expected}")]
+    Mistyped {
+        /// Its path.
+        member: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The name is no event's name.
+    #[error("`event.hub.event`: {0}")]
+    Name(#[from] EventNameError),
+    /// Not an object in JSON, or one in which a member stands twice.
+    #[error("the body must be a JSON object in UTF-8 that has each member once (line {line}, column {column})")]
+    NotAnObject {
+        /// Where reading stopped, from 1.
+        line: usize,
+        /// Where reading stopped, from 1.
+        column: usize,
+    },
+    /// Nested too deeply (REQ-09).
+    #[error("the JSON nests deeper than {} levels", super::json::MAX_DEPTH)]
+    TooDeep,
+}
+
+/// Ids of events may be any text up to this many characters (CLI-31).
+const MAX_ID: usize = 256;
+
+impl Event {
+    /// The event that the body of a request holds.
+    ///
+    /// # Errors
+    /// What is missing or wrong, naming the member (REQ-03 to REQ-05, REQ-09).
+    pub fn parse(body: &[u8]) -> Result<Self, EventError> {
+        if !depth_is_bounded(body) {
+            return Err(EventError::TooDeep);
+        }
+        let mut members: Members<'_> = serde_json::from_slice(body)
+            .map_err(|error| EventError::NotAnObject { line: error.line(), column: error.column() })?;
+        let timestamp = timestamp::in_utc(&text(&mut members, "timestamp", "timestamp")?)
+            .ok_or(EventError::Mistyped { member: "timestamp", expected: "an ISO 8601 time" })?;
+        let id = id(text(&mut members, "id", "id")?)?;
+        let event = members.take("event").ok_or(EventError::Missing { member: "event" })?;
+        let mut event: Members<'_> = serde_json::from_str(event)
+            .map_err(|_| EventError::Mistyped { member: "event", expected: "an object that has each member once" })?;
+        let topic = text(&mut event, "hub.topic", "event.hub.topic")?;
+        let name = name(&text(&mut event, "hub.event", "event.hub.event")?)?;
+        let context = event.take("context").ok_or(EventError::Missing { member: "event.context" })?;
+        Ok(Self {
+            anchor: context::anchor(&name, context)?,
+            context: RawValue::from_string(context.to_owned()).map_err(|_| ContextError::NoArray)?,
+            other_members: members.rest(),
+            other_event_members: event.rest(),
+            ..Self::bare(id, timestamp, topic, name)
+        })
+    }
+
+    /// The event `new` on `topic`.
+    ///
+    /// # Errors
+    /// When its context does not fit its name, as for any publisher.
+    pub fn new(topic: &str, new: NewEvent) -> Result<Self, EventError> {
+        let context = to_raw_value(&new.context).map_err(|_| ContextError::NoArray)?;
+        Ok(Self {
+            anchor: context::anchor(&new.name, context.get())?,
+            context,
+            ..Self::bare(id(new.id)?, new.timestamp.to_string(), topic.to_owned(), new.name)
+        })
+    }
+
+    fn bare(id: String, timestamp: String, topic: String, name: EventName) -> Self {
+        let (other_members, other_event_members) = (Vec::new(), Vec::new());
+        Self { id, topic, name, anchor: None, context: empty_array(), timestamp, other_members, other_event_members }
+    }
+
+    /// The notification of this event: with the name in the receiver's spelling (SUB-07), and the context's version where
+    /// there is one (UPD-01).
+    pub fn notification(&self, spelling: &str, version: Option<Version>) -> String {
+        let mut event = Object::with_capacity(self.context.get().len() + 512);
+        event.text("hub.topic", &self.topic).text("hub.event", spelling);
+        if let Some(version) = version {
+            event.text("context.versionId", &version.to_string());
+        }
+        event.raw("context", self.context.get());
+        let ours = |name: &str| version.is_some() && name == "context.versionId";
+        for (name, value) in self.other_event_members.iter().filter(|(name, _)| !ours(name)) {
+            event.raw(name, value.get());
+        }
+        let mut notification = Object::with_capacity(event.0.len() + 128);
+        notification.text("timestamp", &self.timestamp).text("id", &self.id).raw("event", &event.end());
+        for (name, value) in &self.other_members {
+            notification.raw(name, value.get());
+        }
+        notification.end()
+    }
+}
+
+/// Neither ids nor context: both can name a patient.
+impl fmt::Debug for Event {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Event({})", self.name)
+    }
+}
+
+/// A JSON object in the writing, of members that are JSON already.
+struct Object(String);
+
+impl Object {
+    fn with_capacity(capacity: usize) -> Self {
+        Self(String::with_capacity(capacity))
+    }
+
+    fn text(&mut self, name: &str, value: &str) -> &mut Self {
+        self.raw(name, &json_text(value))
+    }
+
+    fn raw(&mut self, name: &str, value: &str) -> &mut Self {
+        let separator = if self.0.is_empty() { '{' } else { ',' };
+        // Writing to a string cannot fail.
+        let _ = write!(self.0, "{separator}{}:{value}", json_text(name));
+        self
+    }
+
+    fn end(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+fn json_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn empty_array() -> Box<RawValue> {
+    RawValue::from_string("[]".to_owned()).expect("an empty array is JSON")
+}
+
+fn text(members: &mut Members<'_>, name: &str, member: &'static str) -> Result<String, EventError> {
+    let value = members.take(name).ok_or(EventError::Missing { member })?;
+    let value: String =
+        serde_json::from_str(value).map_err(|_| EventError::Mistyped { member, expected: "a string" })?;
+    if value.is_empty() {
+        Err(EventError::Mistyped { member, expected: "a string that is not empty" })
+    } else {
+        Ok(value)
+    }
+}
+
+fn id(id: String) -> Result<String, EventError> {
+    if (1..=MAX_ID).contains(&id.chars().count()) { Ok(id) } else { Err(EventError::Id) }
+}
+
+fn name(text: &str) -> Result<EventName, EventError> {
+    let name = EventName::parse(text)?;
+    if name.is("Heartbeat") { Err(EventError::HubOnly) } else { Ok(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn request() -> Value {
+        json!({
+            "timestamp": "2026-05-04T08:15:30.123Z",
+            "id": "e1",
+            "event": {
+                "hub.topic": "t1",
+                "hub.event": "Patient-open",
+                "context": [{"key": "patient", "resource": {"resourceType": "Patient", "id": "p1"}}],
+            },
+        })
+    }
+
+    fn parse(request: &Value) -> Result<Event, EventError> {
+        Event::parse(request.to_string().as_bytes())
+    }
+
+    #[test]
+    fn req_03_each_required_member_is_named_when_it_is_missing() {
+        for (pointer, name, member) in [
+            ("", "timestamp", "timestamp"),
+            ("", "id", "id"),
+            ("", "event", "event"),
+            ("/event", "hub.topic", "event.hub.topic"),
+            ("/event", "hub.event", "event.hub.event"),
+            ("/event", "context", "event.context"),
+        ] {
+            let mut request = request();
+            request.pointer_mut(pointer).unwrap().as_object_mut().unwrap().remove(name);
+            assert_eq!(parse(&request).unwrap_err(), EventError::Missing { member });
+        }
+    }
+
+    #[test]
+    fn req_03_each_required_member_is_named_when_it_is_mistyped() {
+        for (pointer, value, error) in [
+            ("/timestamp", json!(7), "`timestamp` must be a string"),
+            ("/timestamp", json!("yesterday"), "`timestamp` must be an ISO 8601 time"),
+            ("/id", json!(7), "`id` must be a string"),
+            ("/id", json!(""), "`id` must be a string that is not empty"),
+            ("/id", json!("x".repeat(257)), "`id` must have 1 to 256 characters"),
+            ("/event", json!([]), "`event` must be an object that has each member once"),
+            ("/event/hub.topic", json!(null), "`event.hub.topic` must be a string"),
+            ("/event/hub.event", json!({}), "`event.hub.event` must be a string"),
+            ("/event/hub.event", json!("Heartbeat"), "Heartbeat is sent by hubs only"),
+            ("/event/context", json!({}), "event.context must be an array"),
+        ] {
+            let mut request = request();
+            *request.pointer_mut(pointer).unwrap() = value;
+            assert_eq!(parse(&request).unwrap_err().to_string(), error);
+        }
+    }
+
+    #[test]
+    fn req_04_a_malformed_name_is_refused() {
+        let mut request = request();
+        request["event"]["hub.event"] = json!("Patient-opened");
+        assert_eq!(parse(&request).unwrap_err(), EventError::Name(EventNameError::Action));
+    }
+
+    #[test]
+    fn req_09_broken_deep_and_doubled_json_is_refused() {
+        for body in ["", "{", "[]", "null", r#"{"id":"a","id":"b"}"#, "{\"id\":\"\u{0}\"}"] {
+            assert!(matches!(Event::parse(body.as_bytes()), Err(EventError::NotAnObject { .. })), "{body}");
+        }
+        assert!(matches!(Event::parse(b"{\"id\":\"\xff\"}"), Err(EventError::NotAnObject { .. })));
+        let deep =
+            request().to_string().replace("\"p1\"", &format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000)));
+        assert_eq!(Event::parse(deep.as_bytes()).unwrap_err(), EventError::TooDeep);
+    }
+
+    #[test]
+    fn errors_repeat_nothing_of_the_request() {
+        let canary = "Doe^Jane";
+        let body = request().to_string();
+        for spoilt in [
+            body.replace("Patient\"", canary),
+            body.replace("Patient-open", canary),
+            body.replace("2026-05-04T08:15:30.123Z", canary),
+            body.replace("{\"key\"", &format!("{canary}{{\"key\"")),
+            body.replace("[{", &format!("\"{canary}\", [{{")),
+        ] {
+            let error = Event::parse(spoilt.as_bytes()).unwrap_err().to_string();
+            assert!(!error.contains(canary), "{error}");
+        }
+    }
+
+    #[test]
+    fn req_06_the_notification_keeps_id_time_and_context_and_is_spelt_as_asked() {
+        let body = r#"{"timestamp":"2026-05-04T10:15:30+02:00","id":"e\"1","event":{"hub.topic":"t1","hub.event":"Home-open",
+            "context":[{"key":"extension","data":1.50}]}}"#;
+        let event = Event::parse(body.as_bytes()).unwrap();
+        assert_eq!(
+            event.notification("home-OPEN", None),
+            r#"{"timestamp":"2026-05-04T08:15:30Z","id":"e\"1","event":{"hub.topic":"t1","hub.event":"home-OPEN","context":[{"key":"extension","data":1.50}]}}"#
+        );
+    }
+
+    #[test]
+    fn req_10_members_that_the_hub_does_not_know_arrive() {
+        let mut sent = request();
+        sent["subscriber.name"] = json!("viewer");
+        sent["event"]["vendor"] = json!({"a": [1, 2]});
+        sent["event"]["context.versionId"] = json!("");
+        let version = Version(Uuid::from_u128(7));
+        let received: Value =
+            serde_json::from_str(&parse(&sent).unwrap().notification("Patient-open", Some(version))).unwrap();
+        sent["event"]["context.versionId"] = json!(version.to_string());
+        assert_eq!(received, sent);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Event::parse(&body);
+        }
+
+        #[test]
+        fn any_text_in_any_member_survives_the_way(id in "\\PC{1,40}", topic in "\\PC{1,40}", member in "\\PC{1,20}", value in ".{0,40}") {
+            let mut sent = request();
+            sent["id"] = json!(id);
+            sent["event"]["hub.topic"] = json!(topic);
+            if !["timestamp", "id", "event"].contains(&member.as_str()) {
+                sent[&member] = json!(value);
+            }
+            let received: Value = serde_json::from_str(&parse(&sent).unwrap().notification("Patient-open", None)).unwrap();
+            prop_assert_eq!(received, sent);
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! The embedded FHIRcast hub: topics behind mounts, subscribers on sockets.
+//!
+//! `topic` decides, and knows no socket; this is the shell around it, which finds the topic, commits what it says, and
+//! delivers in its order. `routes` speaks HTTP, `socket` WebSocket. Knows no adapter, no mapping, and nothing of FHIR
+//! resources but their type and id.
+//!
+//! Invariants: the events of one topic have one order, and every subscriber sees it, since they are decided and queued under
+//! that topic's lock. No lock is held across an await. Every queue is bounded; who falls behind is cut off alone.
+
+mod counters;
+mod delivery;
+mod endpoint;
+mod guard;
+mod mount;
+mod problem;
+mod routes;
+mod settings;
+mod socket;
+mod topic;
+mod topics;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info, warn};
+use uuid::Uuid;
+
+pub use self::counters::Snapshot;
+pub use self::settings::HubSettings;
+pub use crate::fhircast::{ContextEntry, NewEvent};
+
+use self::counters::Counters;
+use self::delivery::{Outgoing, Seat};
+use self::endpoint::{EndpointSecret, topic_digest};
+use self::mount::{MOUNTS, Policy};
+use self::topic::{Change, Closing, Command, ConnectionId, Context, Effects, Ended, EndpointId, Refusal, Wish};
+use self::topics::{Slot, Topics};
+use crate::clock::{Clock, timestamp};
+use crate::fhircast::{Acknowledgement, Event, EventError, Version};
+
+/// The hub. Clones are the same hub.
+#[derive(Clone)]
+pub struct Hub(Arc<Inner>);
+
+struct Inner {
+    settings: HubSettings,
+    clock: Arc<dyn Clock>,
+    topics: Topics,
+    /// Which topic each live endpoint belongs to.
+    endpoints: RwLock<HashMap<EndpointId, Arc<str>>>,
+    counters: Counters,
+    next_connection: AtomicU64,
+    sockets: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+/// What a published event has become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The event's id.
+    pub id: String,
+    /// The version of the context that it opened, if it opened one (UPD-01).
+    pub version: Option<Version>,
+    /// How many subscribers it was queued for.
+    pub delivered: usize,
+}
+
+/// Why an event was not published. Nothing has changed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishRefusal {
+    /// Content sharing is not offered.
+    #[error("updates and selects are not supported by this hub: see `eventsSupported` of its configuration")]
+    ContentSharing,
+    /// The event is not well formed: the publisher's fault, and the same event will fail again.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// The hub is ending; the same event may be published again later.
+    #[error("the hub is shutting down")]
+    ShuttingDown,
+    /// The hub knows as many topics as it may; some will be forgotten.
+    #[error("the hub has as many topics as it may have")]
+    TooManyTopics,
+    /// No topic can be called that.
+    #[error("the topic must have 1 to 256 characters, and must not be `*`")]
+    Topic,
+}
+
+/// What follows from a command for its sender.
+struct Done {
+    version: Option<Version>,
+    delivered: usize,
+}
+
+/// Why a subscription is not taken, or not changed.
+enum Unsubscribable {
+    NoRandomness,
+    Refused(Refusal),
+    TooManyTopics,
+}
+
+/// How often what is due is looked for.
+const TICK: Duration = Duration::from_secs(1);
+
+impl Hub {
+    /// A hub without topics, whose time is `clock`'s. To be called within a tokio runtime, on which it keeps time until it is
+    /// shut down or dropped.
+    pub fn new(settings: HubSettings, clock: Arc<dyn Clock>) -> Self {
+        let hub = Self(Arc::new(Inner {
+            topics: Topics::new(settings.max_topics, settings.limits()),
+            settings,
+            clock,
+            endpoints: RwLock::default(),
+            counters: Counters::default(),
+            next_connection: AtomicU64::new(0),
+            sockets: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+        }));
+        tokio::spawn(keep_time(Arc::downgrade(&hub.0), hub.0.shutdown.clone()));
+        hub
+    }
+
+    /// The `hub.url` of the standard mount, for a hub that listens at `address`.
+    pub fn url(&self, address: SocketAddr) -> String {
+        let base = self.0.settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        format!("{}{}", base.trim_end_matches('/'), MOUNTS[0].path)
+    }
+
+    /// Every mount's routes.
+    pub fn routes(&self) -> axum::Router {
+        routes::routes(self)
+    }
+
+    /// Publishes an event of the gateway's own on `topic`, which needs no subscriber.
+    ///
+    /// # Errors
+    /// When the event is not well formed, or the hub is full or ending; then nothing has changed.
+    #[expect(clippy::unused_async, reason = "a topic's change will be committed before this returns, and that waits")]
+    pub async fn publish(&self, topic: &str, event: NewEvent) -> Result<Published, PublishRefusal> {
+        self.publish_event(Event::new(topic, event)?)
+    }
+
+    /// Does what is due by now: leases, answers that did not come, lost connections. The hub does this every second.
+    pub fn lapse(&self) {
+        let now = self.now();
+        self.0.topics.each(now, |name, slot| {
+            if slot.topic.next_due().is_some_and(|due| due <= now) {
+                // A lapse is never refused.
+                let _ = self.command(slot, name, Command::Lapse, now);
+            }
+        });
+    }
+
+    /// What the hub has done since it started.
+    pub fn counters(&self) -> Snapshot {
+        self.0.counters.snapshot()
+    }
+
+    /// How many topics there are.
+    pub fn topics(&self) -> usize {
+        self.0.topics.len()
+    }
+
+    /// Takes nothing new, and closes every socket with 1001; subscriptions stay (CLI-26). See [`Self::drained`].
+    pub fn shutdown(&self) {
+        info!("Hub shuts down; closing its sockets.");
+        self.0.shutdown.cancel();
+        self.0.sockets.close();
+        self.0.topics.each(self.now(), |_, slot| slot.seats.close_all(Closing::ShuttingDown));
+    }
+
+    /// Waits until every socket has ended, each within its closing time, after [`Self::shutdown`].
+    pub async fn drained(&self) {
+        self.0.sockets.wait().await;
+    }
+
+    fn now(&self) -> Timestamp {
+        timestamp(&*self.0.clock)
+    }
+
+    fn is_shutting_down(&self) -> bool {
+        self.0.shutdown.is_cancelled()
+    }
+
+    fn publish_event(&self, event: Event) -> Result<Published, PublishRefusal> {
+        if self.is_shutting_down() {
+            return Err(PublishRefusal::ShuttingDown);
+        }
+        if !crate::fhircast::subscription::is_topic(&event.topic) {
+            return Err(PublishRefusal::Topic);
+        }
+        let (id, topic, name, now) = (event.id.clone(), event.topic.clone(), event.name.clone(), self.now());
+        let command = Command::Publish { event: Arc::new(event), version: Version(Uuid::new_v4()) };
+        let done = self.0.topics.with(&topic, now, |slot| self.command(slot, &topic, command, now));
+        let done = done.map_err(|_| PublishRefusal::TooManyTopics)?.map_err(|_| PublishRefusal::ContentSharing)?;
+        self.0.counters.events_published.add(1);
+        debug!(topic = %topic_digest(&topic), event = %name, delivered = done.delivered, "Event published.");
+        Ok(Published { id, version: done.version, delivered: done.delivered })
+    }
+
+    fn subscribe(&self, topic: &str, wish: Wish, policy: Policy) -> Result<EndpointSecret, Unsubscribable> {
+        let secret = EndpointSecret::generate().map_err(|_| Unsubscribable::NoRandomness)?;
+        let command = Command::Subscribe { endpoint: secret.id(), wish, policy };
+        self.on_topic(topic, command).map(|()| secret)
+    }
+
+    fn resubscribe(&self, topic: &str, endpoint: EndpointId, wish: Wish) -> Result<(), Unsubscribable> {
+        self.on_known_topic(topic, Command::Resubscribe { endpoint, wish })
+    }
+
+    fn unsubscribe(&self, topic: &str, endpoint: EndpointId) -> Result<(), Unsubscribable> {
+        self.on_known_topic(topic, Command::Unsubscribe { endpoint })
+    }
+
+    fn on_topic(&self, topic: &str, command: Command) -> Result<(), Unsubscribable> {
+        let now = self.now();
+        let done = self.0.topics.with(topic, now, |slot| self.command(slot, topic, command, now));
+        done.map_err(|_| Unsubscribable::TooManyTopics)?.map_err(Unsubscribable::Refused).map(drop)
+    }
+
+    fn on_known_topic(&self, topic: &str, command: Command) -> Result<(), Unsubscribable> {
+        let now = self.now();
+        let done = self.0.topics.with_known(topic, now, |slot| self.command(slot, topic, command, now));
+        done.unwrap_or(Err(Refusal::EndpointUnknown)).map_err(Unsubscribable::Refused).map(drop)
+    }
+
+    /// The current context of `topic`; an unknown topic has none, and looks the same (CTX-09).
+    fn current_context(&self, topic: &str) -> Option<Context> {
+        self.0.topics.with_known(topic, self.now(), |slot| slot.topic.current().cloned()).flatten()
+    }
+
+    /// The topic that `endpoint` belongs to, while it is live.
+    fn topic_of(&self, endpoint: EndpointId) -> Option<Arc<str>> {
+        self.0.endpoints.read().unwrap_or_else(PoisonError::into_inner).get(&endpoint).map(Arc::clone)
+    }
+
+    /// A socket has been opened at `endpoint`: the other end of its queue.
+    fn connect(&self, topic: Arc<str>, endpoint: EndpointId) -> Result<socket::Connection, Refusal> {
+        let connection = ConnectionId(self.0.next_connection.fetch_add(1, Ordering::Relaxed));
+        let (queue, outgoing) = mpsc::channel::<Outgoing>(self.0.settings.queue.max(MIN_QUEUE));
+        let cut = CancellationToken::new();
+        let now = self.now();
+        let seat = Seat { endpoint, queue, cut: cut.clone() };
+        let command = Command::Connect { endpoint, connection };
+        let done = self.0.topics.with_known(&topic, now, |slot| {
+            slot.seats.insert(connection, seat);
+            let done = self.command(slot, &topic, command, now);
+            if done.is_err() {
+                slot.seats.remove(connection);
+            } else if self.is_shutting_down() {
+                slot.seats.close_all(Closing::ShuttingDown);
+            }
+            done
+        });
+        done.unwrap_or(Err(Refusal::EndpointUnknown))?;
+        self.0.counters.sockets_opened.add(1);
+        debug!(topic = %topic_digest(&topic), %endpoint, "Subscriber connected.");
+        Ok(socket::Connection { hub: self.clone(), topic, endpoint, connection, outgoing, cut })
+    }
+
+    fn disconnected(&self, topic: &str, endpoint: EndpointId, connection: ConnectionId, ended: Ended) {
+        let now = self.now();
+        self.0.counters.sockets_ended.add(1);
+        debug!(topic = %topic_digest(topic), %endpoint, ?ended, "Subscriber disconnected.");
+        self.0.topics.with_known(topic, now, |slot| {
+            slot.seats.remove(connection);
+            // A disconnection is never refused.
+            let _ = self.command(slot, topic, Command::Disconnect { endpoint, connection, ended }, now);
+        });
+    }
+
+    /// A subscriber's frame: an answer to a notification, or nothing that matters (CLI-22).
+    fn heard(&self, topic: &str, endpoint: EndpointId, text: &str) {
+        let counters = &self.0.counters;
+        let Some(Acknowledgement { id, verdict }) = Acknowledgement::parse(text) else {
+            counters.frames_ignored.add(1);
+            return;
+        };
+        let now = self.now();
+        let command = Command::Acknowledge { endpoint, event: id, verdict };
+        match self.0.topics.with_known(topic, now, |slot| self.command(slot, topic, command, now)) {
+            Some(Ok(_)) => counters.answers_received.add(1),
+            _ => counters.frames_ignored.add(1),
+        }
+    }
+
+    /// Applies `command`, and all that follows from it: commit, deliver, and cut off whoever could not be delivered to.
+    fn command(&self, slot: &mut Slot, name: &str, command: Command, now: Timestamp) -> Result<Done, Refusal> {
+        let effects = slot.topic.apply(command, now)?;
+        let mut done = Done { version: effects.version, delivered: 0 };
+        let mut pending = vec![effects];
+        while let Some(Effects { changes, actions, .. }) = pending.pop() {
+            self.commit(name, &changes);
+            let performed = slot.seats.perform(actions, name, now);
+            done.delivered += performed.delivered;
+            self.0.counters.notifications_queued.add(performed.delivered);
+            self.0.counters.sync_errors_raised.add(performed.raised);
+            pending.extend(performed.behind.into_iter().filter_map(|who| self.cut_off(slot, name, who, now)));
+        }
+        Ok(done)
+    }
+
+    /// What follows from cutting off a subscriber that reads too slowly; nothing, if that was decided already (NOT-15).
+    fn cut_off(
+        &self,
+        slot: &mut Slot,
+        name: &str,
+        (endpoint, connection): (EndpointId, ConnectionId),
+        now: Timestamp,
+    ) -> Option<Effects> {
+        let command = Command::Disconnect { endpoint, connection, ended: Ended::Behind };
+        let effects = slot.topic.apply(command, now).ok().filter(|effects| !effects.actions.is_empty())?;
+        warn!(topic = %topic_digest(name), %endpoint, "Subscriber fell behind; closing its socket.");
+        self.0.counters.sockets_cut_off.add(1);
+        Some(effects)
+    }
+
+    /// Makes changes safe before anything is delivered: here, in memory, by the index of endpoints.
+    fn commit(&self, topic: &str, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Subscribed(endpoint) => {
+                    info!(topic = %topic_digest(topic), %endpoint, "Subscription accepted.");
+                    self.0.counters.subscriptions_accepted.add(1);
+                    self.endpoints_mut().insert(*endpoint, topic.into());
+                }
+                Change::Ended(endpoint) => {
+                    info!(topic = %topic_digest(topic), %endpoint, "Subscription ended.");
+                    self.0.counters.subscriptions_ended.add(1);
+                    self.endpoints_mut().remove(endpoint);
+                }
+                Change::Cleared | Change::Closed | Change::Opened | Change::Resubscribed => {}
+            }
+        }
+    }
+
+    fn endpoints_mut(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<EndpointId, Arc<str>>> {
+        self.0.endpoints.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Room for a confirmation and the current contexts, whatever is configured.
+const MIN_QUEUE: usize = 8;
+
+/// Lets every topic do what is due, until the hub shuts down or is gone.
+async fn keep_time(hub: Weak<Inner>, shutdown: CancellationToken) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = shutdown.cancelled() => return,
+        }
+        match hub.upgrade() {
+            Some(inner) => Hub(inner).lapse(),
+            None => return,
+        }
+    }
+}

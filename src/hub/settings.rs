@@ -1,0 +1,113 @@
+//! What the hub may be told: addresses it is known by, times, and bounds.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use jiff::SignedDuration;
+use serde::Deserialize;
+
+use super::topic::Limits;
+
+/// The hub's settings. Times of zero or less count as the shortest there is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HubSettings {
+    /// Where clients reach the hub, mounts left out: `https://hub.example.org`. Without it each client is answered with the
+    /// address that it asked at.
+    pub public_url: Option<String>,
+    /// Names in `Host` by which the hub may be asked, beside loopback and that of `public_url` (T5).
+    pub allowed_hosts: Vec<String>,
+    /// Origins of web applications, beside those on loopback: `https://viewer.example.org` (T3).
+    pub allowed_origins: Vec<String>,
+    /// Events of the site's own that the hub's configuration lists (DISC-07).
+    pub events: Vec<String>,
+    /// The lease of who asks for none (SUB-08).
+    pub default_lease: SignedDuration,
+    /// The longest lease (SUB-08).
+    pub max_lease: SignedDuration,
+    /// How long a new endpoint waits for its first connection (SUB-18).
+    pub connect_within: SignedDuration,
+    /// How long an answer to a notification may take (NOT-06).
+    pub response_time: SignedDuration,
+    /// How often a socket is pinged; two pings without any sign of life, and it counts as lost (NOT-14).
+    pub ping_every: SignedDuration,
+    /// How long contexts are kept that nobody subscribes to and nothing changes.
+    pub forget_after: SignedDuration,
+    /// Messages that wait for one subscriber; one more, and it is cut off (NOT-15). Subscribers share the messages.
+    pub queue: usize,
+    /// The largest event (REQ-09).
+    pub max_event: ByteSize,
+    /// Topics at once.
+    pub max_topics: usize,
+    /// Subscriptions of one topic at once.
+    pub max_subscriptions: usize,
+    /// Open contexts of one topic at once; the one opened longest ago gives way.
+    pub max_contexts: usize,
+}
+
+impl Default for HubSettings {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            events: Vec::new(),
+            default_lease: SignedDuration::from_hours(2),
+            max_lease: SignedDuration::from_hours(24),
+            connect_within: SignedDuration::from_secs(60),
+            response_time: SignedDuration::from_secs(10),
+            ping_every: SignedDuration::from_secs(15),
+            forget_after: SignedDuration::from_hours(24),
+            queue: 64,
+            max_event: ByteSize::mib(1),
+            max_topics: 100_000,
+            max_subscriptions: 256,
+            max_contexts: 64,
+        }
+    }
+}
+
+impl HubSettings {
+    /// What the state machine needs of them.
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            default_lease: self.default_lease,
+            max_lease: self.max_lease,
+            connect_within: self.connect_within,
+            response_time: self.response_time,
+            max_subscriptions: self.max_subscriptions,
+            max_contexts: self.max_contexts,
+            forget_after: self.forget_after,
+        }
+    }
+
+    /// The time between pings, never zero.
+    pub(super) fn ping_interval(&self) -> Duration {
+        Duration::try_from(self.ping_every).unwrap_or_default().max(Duration::from_millis(1))
+    }
+
+    /// The largest event, in bytes.
+    pub(super) fn max_event_bytes(&self) -> usize {
+        usize::try_from(self.max_event.as_u64()).unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_written_with_their_units_and_unknown_ones_are_refused() {
+        let settings: HubSettings = toml::from_str("max_lease = \"12h\"\nmax_event = \"2MiB\"\nqueue = 8").unwrap();
+        assert_eq!(settings.max_lease, SignedDuration::from_hours(12));
+        assert_eq!((settings.max_event_bytes(), settings.queue), (2 << 20, 8));
+        assert_eq!(settings.default_lease, HubSettings::default().default_lease);
+        assert!(toml::from_str::<HubSettings>("lease = \"2h\"").is_err());
+    }
+
+    #[test]
+    fn no_setting_makes_a_timer_that_never_rests() {
+        let settings = HubSettings { ping_every: SignedDuration::from_secs(-1), ..HubSettings::default() };
+        assert!(settings.ping_interval() > Duration::ZERO);
+    }
+}

@@ -1,0 +1,183 @@
+//! A subscriber's WebSocket: writes what is queued, hears answers, pings, and closes properly.
+//!
+//! Knows nothing of what the texts mean. Reading and writing go on side by side, so that a subscriber that is slow in one
+//! cannot stop the other.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::Hub;
+use super::delivery::Outgoing;
+use super::topic::{Closing, ConnectionId, Ended, EndpointId};
+use crate::fhircast::socket_text;
+
+/// The hub's view of one open socket; dropped when it has ended.
+pub(super) struct Connection {
+    pub(super) hub: Hub,
+    pub(super) topic: Arc<str>,
+    pub(super) endpoint: EndpointId,
+    pub(super) connection: ConnectionId,
+    /// What it is to send.
+    pub(super) outgoing: mpsc::Receiver<Outgoing>,
+    /// Ends it at once: it reads too slowly.
+    pub(super) cut: CancellationToken,
+}
+
+/// How long a closing handshake may take.
+const CLOSING_TIME: Duration = Duration::from_secs(5);
+
+/// How long a subscriber that reads too slowly is given to read why it is cut off.
+const CUT_OFF_TIME: Duration = Duration::from_secs(1);
+
+/// Pings without any sign of life after which a socket counts as lost (NOT-14).
+const MISSED_PONGS: u32 = 2;
+
+/// Subscribers only send answers.
+const MAX_INBOUND: usize = 64 << 10;
+
+/// A small buffer keeps an idle socket cheap.
+const READ_BUFFER: usize = 4 << 10;
+
+/// Beside the largest event: the envelope around it, and frames that the protocol itself sends.
+const WRITE_ROOM: usize = 256 << 10;
+
+/// Upgrades to a socket of `endpoint`, and serves it until it ends.
+pub(super) fn accept(upgrade: WebSocketUpgrade, hub: Hub, topic: Arc<str>, endpoint: EndpointId) -> Response {
+    // A message larger than the write buffer's bound could never be sent, so the bound follows the largest event.
+    let max_write_buffer = hub.0.settings.max_event_bytes().saturating_mul(2).saturating_add(WRITE_ROOM);
+    let sockets = hub.0.sockets.clone();
+    upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(max_write_buffer)
+        .max_message_size(MAX_INBOUND)
+        .max_frame_size(MAX_INBOUND)
+        .on_upgrade(move |socket| sockets.track_future(serve(socket, hub, topic, endpoint)))
+}
+
+async fn serve(socket: WebSocket, hub: Hub, topic: Arc<str>, endpoint: EndpointId) {
+    match hub.connect(Arc::clone(&topic), endpoint) {
+        Ok(connection) => run(socket, connection).await,
+        // The subscription has ended between the request and here (CONF-04).
+        Err(refusal) => deny(socket, &topic, &refusal.to_string()).await,
+    }
+}
+
+async fn run(socket: WebSocket, connection: Connection) {
+    let Connection { hub, topic, endpoint, connection, outgoing, cut } = connection;
+    let unanswered = AtomicU32::new(0);
+    let (sink, stream) = socket.split();
+    let mut reading = pin!(read(stream, &unanswered, |text| hub.heard(&topic, endpoint, text)));
+    let ended = tokio::select! {
+        ended = &mut reading => ended,
+        stopped = write(sink, outgoing, cut, hub.0.settings.ping_interval(), &unanswered) => match stopped {
+            Stopped::Closed => timeout(CLOSING_TIME, reading).await.unwrap_or(Ended::Lost),
+            Stopped::Lost => Ended::Lost,
+        },
+    };
+    hub.disconnected(&topic, endpoint, connection, ended);
+}
+
+/// Hears until the stream ends, which is after the closing handshake where there is one.
+async fn read(mut stream: SplitStream<WebSocket>, unanswered: &AtomicU32, heard: impl Fn(&str)) -> Ended {
+    let mut ended = Ended::Lost;
+    while let Some(Ok(message)) = stream.next().await {
+        unanswered.store(0, Ordering::Relaxed);
+        match message {
+            Message::Text(text) => heard(&text),
+            Message::Close(frame) => ended = Ended::Closed(frame.map(|frame| frame.code)),
+            Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => {}
+        }
+    }
+    ended
+}
+
+/// Why writing has stopped.
+enum Stopped {
+    /// A close was sent, or the other side's is being answered.
+    Closed,
+    /// Nobody is there any more.
+    Lost,
+}
+
+async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut outgoing: mpsc::Receiver<Outgoing>,
+    cut: CancellationToken,
+    ping_every: Duration,
+    unanswered: &AtomicU32,
+) -> Stopped {
+    let mut pings = tokio::time::interval_at(Instant::now() + ping_every, ping_every);
+    loop {
+        let message = tokio::select! {
+            biased;
+            () = cut.cancelled() => return cut_off(sink).await,
+            next = outgoing.recv() => message(next),
+            _ = pings.tick() => {
+                if unanswered.fetch_add(1, Ordering::Relaxed) >= MISSED_PONGS {
+                    return Stopped::Lost;
+                }
+                Message::Ping(Bytes::new())
+            }
+        };
+        let closes = matches!(message, Message::Close(_));
+        let sent = tokio::select! {
+            biased;
+            () = cut.cancelled() => return cut_off(sink).await,
+            sent = timeout(ping_every * MISSED_PONGS, sink.send(message)) => sent,
+        };
+        match sent {
+            Ok(Ok(())) if !closes => {}
+            Ok(_) => return Stopped::Closed,
+            Err(_) => return Stopped::Lost,
+        }
+    }
+}
+
+/// What to write next; where the hub has let go of the queue, the end.
+fn message(next: Option<Outgoing>) -> Message {
+    match next {
+        Some(Outgoing::Text(text)) => Message::Text(text),
+        Some(Outgoing::Close(why)) => close(why),
+        None => close(Closing::Ended),
+    }
+}
+
+async fn cut_off(mut sink: SplitSink<WebSocket, Message>) -> Stopped {
+    match timeout(CUT_OFF_TIME, sink.send(close(Closing::Behind))).await {
+        Ok(_) => Stopped::Closed,
+        Err(_) => Stopped::Lost,
+    }
+}
+
+async fn deny(mut socket: WebSocket, topic: &str, reason: &str) {
+    let denial = socket_text::denial(topic, &[], reason);
+    let farewell = async {
+        if socket.send(Message::Text(denial.into())).await.is_ok() && socket.send(close(Closing::Ended)).await.is_ok() {
+            while let Some(Ok(_)) = socket.recv().await {}
+        }
+    };
+    // Whoever does not take part in the closing handshake is left.
+    let _ = timeout(CLOSING_TIME, farewell).await;
+}
+
+fn close(why: Closing) -> Message {
+    let (code, reason) = match why {
+        Closing::Behind => (close_code::AGAIN, "the subscriber reads too slowly"),
+        Closing::Ended => (close_code::NORMAL, "the subscription has ended"),
+        Closing::ShuttingDown => (close_code::AWAY, "the hub shuts down: come back to the same endpoint"),
+        Closing::TakenOver => (close_code::NORMAL, "another connection was opened at this endpoint"),
+    };
+    Message::Close(Some(CloseFrame { code, reason: reason.into() }))
+}

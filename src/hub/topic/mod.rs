@@ -1,0 +1,330 @@
+//! One topic: its open contexts, its subscriptions, and every rule of FHIRcast about them, as a pure state machine.
+//!
+//! `apply(command, now)` changes the state and says what follows; the shell commits first and then performs, in order.
+//! Knows no socket, no JSON text, no clock, and nothing of any other topic.
+
+mod command;
+mod contexts;
+mod subscription;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub(super) use command::{
+    Action, Change, Closing, Command, ConnectionId, Effects, Ended, EndpointId, Recipient, Refusal, Spelling, Wish,
+};
+pub(super) use contexts::Context;
+
+use self::contexts::Contexts;
+use self::subscription::{Connection, Subscription};
+use crate::fhircast::event_name;
+use crate::fhircast::sync_error::Cause;
+use crate::fhircast::{Event, SyncError, Verdict, Version};
+
+/// What a topic may hold, and how long it waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// The lease where none is asked for.
+    pub(super) default_lease: SignedDuration,
+    /// The longest lease.
+    pub(super) max_lease: SignedDuration,
+    /// How long a new endpoint waits for its first connection (SUB-18).
+    pub(super) connect_within: SignedDuration,
+    /// How long a subscriber may take to answer (NOT-06).
+    pub(super) response_time: SignedDuration,
+    /// Subscriptions at once.
+    pub(super) max_subscriptions: usize,
+    /// Open contexts at once; the one opened longest ago gives way.
+    pub(super) max_contexts: usize,
+    /// How long contexts are kept that nobody subscribes to and nothing changes.
+    pub(super) forget_after: SignedDuration,
+}
+
+/// The state of one topic.
+#[derive(Debug)]
+pub(super) struct Topic {
+    limits: Limits,
+    contexts: Contexts,
+    /// In the order of subscribing; `subscriptions.len() <= limits.max_subscriptions`.
+    subscriptions: Vec<Subscription>,
+    touched: Timestamp,
+}
+
+impl Topic {
+    /// A topic without contexts and subscriptions.
+    pub(super) fn new(limits: Limits, now: Timestamp) -> Self {
+        Self { limits, contexts: Contexts::new(limits.max_contexts), subscriptions: Vec::new(), touched: now }
+    }
+
+    /// Does what `command` says, as of `now`.
+    ///
+    /// # Errors
+    /// A refusal changes nothing.
+    pub(super) fn apply(&mut self, command: Command, now: Timestamp) -> Result<Effects, Refusal> {
+        let mut effects = Effects::default();
+        match command {
+            Command::Acknowledge { endpoint, event, verdict } => {
+                self.acknowledge(endpoint, &event, verdict, &mut effects)?
+            }
+            Command::Connect { endpoint, connection } => self.connect(endpoint, connection, now, &mut effects)?,
+            Command::Disconnect { endpoint, connection, ended } => {
+                self.disconnect(endpoint, connection, ended, now, &mut effects);
+            }
+            Command::Lapse => self.lapse(now, &mut effects),
+            Command::Publish { event, version } => self.publish(event, version, now, &mut effects)?,
+            Command::Resubscribe { endpoint, wish } => self.resubscribe(endpoint, wish, now, &mut effects)?,
+            Command::Subscribe { endpoint, wish, policy } => {
+                self.admit(&wish)?;
+                self.subscriptions.push(Subscription::new(endpoint, wish, policy, &self.limits, now));
+                effects.changes.push(Change::Subscribed(endpoint));
+            }
+            Command::Unsubscribe { endpoint } => {
+                let index = self.index(endpoint)?;
+                self.end(index, "the subscription was ended by its subscriber", &mut effects);
+            }
+        }
+        Ok(effects)
+    }
+
+    /// The current context, if any (CTX-01, CTX-02).
+    pub(super) fn current(&self) -> Option<&Context> {
+        self.contexts.current()
+    }
+
+    /// When [`Command::Lapse`] has something to do next; `None` when nothing ever will.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.subscriptions.iter().map(Subscription::next_due).min().or_else(|| self.forgotten_at())
+    }
+
+    /// Whether nothing would be lost if the topic were forgotten: no subscription, and no context that still holds.
+    pub(super) fn is_forgettable(&self, now: Timestamp) -> bool {
+        self.subscriptions.is_empty() && self.forgotten_at().is_none_or(|at| at <= now)
+    }
+
+    fn endpoints(&self) -> impl Iterator<Item = EndpointId> {
+        self.subscriptions.iter().map(|subscription| subscription.endpoint)
+    }
+
+    fn forgotten_at(&self) -> Option<Timestamp> {
+        (!self.contexts.is_empty()).then(|| later(self.touched, self.limits.forget_after))
+    }
+
+    fn index(&self, endpoint: EndpointId) -> Result<usize, Refusal> {
+        let found = self.subscriptions.iter().position(|subscription| subscription.endpoint == endpoint);
+        found.ok_or(Refusal::EndpointUnknown)
+    }
+
+    fn publish(
+        &mut self,
+        event: Arc<Event>,
+        version: Version,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        use event_name::Action::{Close, Open, Select, Update};
+        let mut opened = None;
+        match (event.name.action(), &event.anchor) {
+            (Some(Update | Select), _) => return Err(Refusal::ContentSharing),
+            (Some(Open), Some(_)) => {
+                self.contexts.open(Arc::clone(&event), version);
+                opened = Some(version);
+                effects.changes.push(Change::Opened);
+            }
+            (Some(Close), Some(anchor)) if self.contexts.close(anchor) => effects.changes.push(Change::Closed),
+            (Some(Open), None) if event.name.is("Home-open") => self.contexts.leave(),
+            (None, _) if event.name.is("UserLogout") => {
+                self.contexts = Contexts::new(self.limits.max_contexts);
+                effects.changes.push(Change::Cleared);
+            }
+            _ => {}
+        }
+        self.touched = now;
+        effects.version = opened;
+        let to = self.recipients(&event, now);
+        effects.actions.push(Action::Deliver { to, event, version: opened });
+        Ok(())
+    }
+
+    /// Who is connected and asked for `event`. Notes for each that an answer is due, save to a SyncError (NOT-08).
+    fn recipients(&mut self, event: &Arc<Event>, now: Timestamp) -> Vec<Recipient> {
+        let due = (!event.name.is("SyncError")).then(|| later(now, self.limits.response_time));
+        self.subscriptions.iter_mut().filter_map(|subscription| subscription.recipient(event, due)).collect()
+    }
+
+    /// Whether there is room for one more, and it asks for something (SUB-05).
+    fn admit(&self, wish: &Wish) -> Result<(), Refusal> {
+        if wish.events.is_empty() {
+            return Err(Refusal::NoEvents);
+        }
+        if self.subscriptions.len() >= self.limits.max_subscriptions {
+            return Err(Refusal::TooManySubscriptions);
+        }
+        Ok(())
+    }
+
+    /// SUB-11: what was not subscribed to before is caught up with; the rest the subscriber has already.
+    fn resubscribe(
+        &mut self,
+        endpoint: EndpointId,
+        wish: Wish,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let index = self.index(endpoint)?;
+        let subscription = &mut self.subscriptions[index];
+        let before = subscription.replace(wish, &self.limits, now);
+        effects.changes.push(Change::Resubscribed);
+        let Some(connection) = subscription.live() else { return Ok(()) };
+        effects.actions.push(subscription.confirmation(connection, now));
+        let known = |context: &Context| before.iter().any(|spelling| context.event.name.is(spelling));
+        let news: Vec<_> = self.contexts.latest_of_each_type().filter(|context| !known(context)).collect();
+        effects.actions.extend(self.subscriptions[index].catch_up(connection, news));
+        Ok(())
+    }
+
+    fn connect(
+        &mut self,
+        endpoint: EndpointId,
+        connection: ConnectionId,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let index = self.index(endpoint)?;
+        let subscription = &mut self.subscriptions[index];
+        if let Some(older) = subscription.connect(connection) {
+            effects.actions.push(Action::Close { to: older, why: Closing::TakenOver });
+        }
+        effects.actions.push(subscription.confirmation(connection, now));
+        let contexts: Vec<_> = self.contexts.latest_of_each_type().collect();
+        effects.actions.extend(subscription.catch_up(connection, contexts));
+        Ok(())
+    }
+
+    fn disconnect(
+        &mut self,
+        endpoint: EndpointId,
+        connection: ConnectionId,
+        ended: Ended,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        let Ok(index) = self.index(endpoint) else { return };
+        let subscription = &mut self.subscriptions[index];
+        if subscription.live() != Some(connection) {
+            return;
+        }
+        subscription.connection = match ended {
+            Ended::Behind => {
+                effects.actions.push(Action::Close { to: connection, why: Closing::Behind });
+                Connection::Away
+            }
+            Ended::Closed(code) if subscription.policy.is_normal(code) => Connection::Away,
+            Ended::Closed(_) | Ended::Lost => Connection::Lost { until: later(now, subscription.policy.grace) },
+        };
+        if ended == Ended::Behind {
+            let about = subscription.last_outstanding();
+            subscription.outstanding.clear();
+            self.raise(endpoint, about, Cause::Behind, effects);
+        }
+    }
+
+    fn acknowledge(
+        &mut self,
+        endpoint: EndpointId,
+        event: &str,
+        verdict: Verdict,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let index = self.index(endpoint)?;
+        let answered = self.subscriptions[index].answer(event).ok_or(Refusal::NotOutstanding)?;
+        if verdict != Verdict::Followed {
+            self.raise(endpoint, Some(answered), Cause::Refused(verdict), effects);
+        }
+        Ok(())
+    }
+
+    /// Everything whose time has come, by subscription in the order of subscribing.
+    fn lapse(&mut self, now: Timestamp, effects: &mut Effects) {
+        for endpoint in self.endpoints().collect::<Vec<_>>() {
+            self.lapse_answers(endpoint, now, effects);
+            self.lapse_connection(endpoint, now, effects);
+            self.lapse_lease(endpoint, now, effects);
+        }
+        if self.is_forgettable(now) && !self.contexts.is_empty() {
+            self.contexts = Contexts::new(self.limits.max_contexts);
+            effects.changes.push(Change::Cleared);
+        }
+    }
+
+    /// NOT-06, by whose silence counts (POL-01); and what a lost subscriber has missed (CLI-24).
+    fn lapse_answers(&mut self, endpoint: EndpointId, now: Timestamp, effects: &mut Effects) {
+        let Ok(index) = self.index(endpoint) else { return };
+        for about in self.subscriptions[index].overdue(now) {
+            let subscription = &mut self.subscriptions[index];
+            if matches!(subscription.connection, Connection::Lost { .. }) {
+                subscription.connection = Connection::Away;
+                subscription.outstanding.clear();
+                self.raise(endpoint, Some(about), Cause::Lost, effects);
+                return;
+            }
+            if !subscription.owes_answers() {
+                continue;
+            }
+            subscription.misses += 1;
+            let given_up = subscription.misses >= subscription.policy.misses;
+            self.raise(endpoint, Some(about), Cause::Silent, effects);
+            if given_up {
+                self.end(index, "an event was not answered in time", effects);
+                return;
+            }
+        }
+    }
+
+    /// SUB-18 and NOT-07.
+    fn lapse_connection(&mut self, endpoint: EndpointId, now: Timestamp, effects: &mut Effects) {
+        let Ok(index) = self.index(endpoint) else { return };
+        match self.subscriptions[index].connection {
+            Connection::Awaited { until } if until <= now => self.end(index, "it never connected", effects),
+            Connection::Lost { until } if until <= now => {
+                self.subscriptions[index].connection = Connection::Away;
+                self.raise(endpoint, None, Cause::Lost, effects);
+            }
+            _ => {}
+        }
+    }
+
+    /// SUB-19.
+    fn lapse_lease(&mut self, endpoint: EndpointId, now: Timestamp, effects: &mut Effects) {
+        let Ok(index) = self.index(endpoint) else { return };
+        if self.subscriptions[index].expires <= now {
+            self.end(index, "the lease has ended", effects);
+        }
+    }
+
+    /// The end of a subscription: a denial, then a normal close (CONF-04, UNS-01), if it is connected.
+    fn end(&mut self, index: usize, reason: &'static str, effects: &mut Effects) {
+        let subscription = self.subscriptions.remove(index);
+        if let Some(to) = subscription.live() {
+            effects.actions.push(Action::Deny { to, events: subscription.events, reason });
+            effects.actions.push(Action::Close { to, why: Closing::Ended });
+        }
+        effects.changes.push(Change::Ended(subscription.endpoint));
+    }
+
+    /// Tells the others that the subscriber at `endpoint` has fallen out of step (NOT-05 to NOT-08).
+    fn raise(&self, endpoint: EndpointId, about: Option<(String, String)>, cause: Cause, effects: &mut Effects) {
+        let others = self.subscriptions.iter().filter(|other| other.endpoint != endpoint);
+        let to: Vec<_> = others.filter_map(|other| other.listener("SyncError")).collect();
+        let Ok(index) = self.index(endpoint) else { return };
+        let subscriber = self.subscriptions[index].display_name();
+        effects.actions.push(Action::Raise { to, error: SyncError { subscriber, event: about, cause } });
+    }
+}
+
+/// `now` and then `duration`; a sum beyond every calendar is the end of time.
+fn later(now: Timestamp, duration: SignedDuration) -> Timestamp {
+    now.checked_add(duration).unwrap_or(Timestamp::MAX)
+}

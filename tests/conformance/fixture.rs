@@ -1,0 +1,230 @@
+//! A hub on a port of its own with a clock that stands still, and the ways in which tests talk to it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use fhircast_gateway::client::{Frame, Subscriber, SubscriberOptions};
+use fhircast_gateway::clock::Manual;
+use fhircast_gateway::http::{self, HttpSettings};
+use fhircast_gateway::hub::{Hub, HubSettings, Snapshot};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// Longer than anything here takes; a test that waits for this has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) struct Bench {
+    pub(super) hub: Hub,
+    pub(super) url: String,
+    pub(super) address: SocketAddr,
+    clock: Arc<Manual>,
+    shutdown: CancellationToken,
+}
+
+impl Bench {
+    pub(super) async fn start() -> Self {
+        Self::with(HubSettings::default()).await
+    }
+
+    pub(super) async fn with(settings: HubSettings) -> Self {
+        Self::with_http(settings, HttpSettings::default()).await
+    }
+
+    pub(super) async fn with_http(settings: HubSettings, http: HttpSettings) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let clock = Arc::new(Manual::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_777_882_530)));
+        let hub = Hub::new(settings, Arc::clone(&clock) as _);
+        let shutdown = CancellationToken::new();
+        tokio::spawn(http::serve(listener, hub.routes(), http, shutdown.clone()));
+        Self { url: format!("http://{address}/hub"), hub, address, clock, shutdown }
+    }
+
+    /// Lets time pass, and the hub do what is due.
+    pub(super) fn after(&self, time: Duration) {
+        self.clock.advance(time);
+        self.hub.lapse();
+    }
+
+    /// Waits until what the hub has done so far is enough.
+    pub(super) async fn until(&self, enough: impl Fn(Snapshot) -> bool) {
+        let reached = async {
+            while !enough(self.hub.counters()) {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, reached).await.expect("the hub did not do it");
+    }
+
+    /// A connected subscriber that has had its confirmation.
+    pub(super) async fn subscriber(&self, topic: &str, events: &[&str]) -> Viewer {
+        self.named_subscriber("", topic, events).await
+    }
+
+    pub(super) async fn named_subscriber(&self, name: &str, topic: &str, events: &[&str]) -> Viewer {
+        let mut viewer = self.unconfirmed(name, topic, events).await;
+        viewer.expect_confirmation().await;
+        viewer
+    }
+
+    pub(super) async fn unconfirmed(&self, name: &str, topic: &str, events: &[&str]) -> Viewer {
+        let events: Vec<_> = events.iter().map(|&event| event.to_owned()).collect();
+        let name = (!name.is_empty()).then(|| name.to_owned());
+        let options = SubscriberOptions { name, ..SubscriberOptions::default() };
+        Viewer(Subscriber::subscribe(&self.url, topic, &events, options).await.unwrap())
+    }
+
+    /// Posts a form made of these parameters, percent-encoded already.
+    pub(super) async fn form(&self, parameters: &str) -> Answer {
+        self.post("/hub", "application/x-www-form-urlencoded", parameters.as_bytes()).await
+    }
+
+    /// Subscribes without connecting; the endpoint's URL.
+    pub(super) async fn endpoint(&self, topic: &str, events: &str) -> String {
+        let answer = self.form(&subscription(topic, events)).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        answer.json()["hub.channel.endpoint"].as_str().unwrap().to_owned()
+    }
+
+    pub(super) async fn publish(&self, event: &Value) -> Answer {
+        self.post("/hub", "application/json", event.to_string().as_bytes()).await
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        self.exchange(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address), b"").await
+    }
+
+    pub(super) async fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Answer {
+        self.post_with(path, &format!("Content-Type: {content_type}\r\n"), body).await
+    }
+
+    /// Posts with these headers, each ended by CR LF.
+    pub(super) async fn post_with(&self, path: &str, headers: &str, body: &[u8]) -> Answer {
+        let (address, length) = (self.address, body.len());
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+        );
+        self.exchange(&head, body).await
+    }
+
+    /// Writes these very bytes, and reads until the hub closes.
+    pub(super) async fn exchange(&self, head: &str, body: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // A hub that refuses early need not read on.
+        let _ = stream.write_all(body).await;
+        let mut bytes = Vec::new();
+        let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("the hub did not answer");
+        Answer::read(&bytes)
+    }
+
+    /// Opens a WebSocket by hand, with these headers beside the usual; the status, and the stream after the head.
+    pub(super) async fn upgrade(&self, endpoint: &str, headers: &str) -> (u16, TcpStream) {
+        let path = &endpoint[endpoint.find("/hub/").unwrap()..];
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n",
+            self.address
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut read = Vec::new();
+        while !read.ends_with(b"\r\n\r\n") {
+            read.push(timeout(PATIENCE, stream.read_u8()).await.expect("no answer").unwrap());
+        }
+        (Answer::read(&read).status, stream)
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+        self.hub.shutdown();
+    }
+}
+
+/// A subscription's form.
+pub(super) fn subscription(topic: &str, events: &str) -> String {
+    format!("hub.channel.type=websocket&hub.mode=subscribe&hub.topic={topic}&hub.events={events}")
+}
+
+/// An event about a patient, or about none where `patient` is empty.
+pub(super) fn event(topic: &str, name: &str, id: &str, patient: &str) -> Value {
+    let context = match patient {
+        "" => json!([]),
+        id => json!([{"key": "patient", "resource": {"resourceType": "Patient", "id": id}}]),
+    };
+    json!({
+        "timestamp": "2026-05-04T08:15:30.120Z",
+        "id": id,
+        "event": {"hub.topic": topic, "hub.event": name, "context": context},
+    })
+}
+
+/// An HTTP response.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) head: String,
+    pub(super) body: String,
+}
+
+impl Answer {
+    fn read(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        Self { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    }
+
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+
+    #[track_caller]
+    pub(super) fn expect(&self, status: u16, reason: &str) {
+        assert_eq!(self.status, status, "{self:?}");
+        assert!(self.body.contains(reason), "{self:?} does not say: {reason}");
+    }
+}
+
+/// A subscriber as a person would use it.
+pub(super) struct Viewer(pub(super) Subscriber);
+
+impl Viewer {
+    pub(super) async fn frame(&mut self) -> Frame {
+        timeout(PATIENCE, self.0.next()).await.expect("nothing came").unwrap()
+    }
+
+    pub(super) async fn expect_confirmation(&mut self) -> Value {
+        match self.frame().await {
+            Frame::Confirmation { text, .. } => serde_json::from_str(&text).unwrap(),
+            other => panic!("no confirmation, but {other:?}"),
+        }
+    }
+
+    pub(super) async fn expect_event(&mut self, name: &str) -> Value {
+        match self.frame().await {
+            Frame::Notification { event, text, .. } if event == name => serde_json::from_str(&text).unwrap(),
+            other => panic!("not {name}, but {other:?}"),
+        }
+    }
+
+    pub(super) async fn expect_denial(&mut self, expected: &str) {
+        match self.frame().await {
+            Frame::Denied { reason, .. } => assert!(reason.contains(expected), "{reason}"),
+            other => panic!("no denial, but {other:?}"),
+        }
+    }
+
+    pub(super) async fn expect_close(&mut self, expected: u16) {
+        match self.frame().await {
+            Frame::Closed { code, .. } => assert_eq!(code, Some(expected)),
+            other => panic!("no close, but {other:?}"),
+        }
+    }
+}
