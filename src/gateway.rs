@@ -16,7 +16,7 @@ use crate::fhircast::NewEvent;
 use crate::hub::Hub;
 use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Refusal, Selection};
 use crate::sessions::{Directory, Seat};
-use crate::store::{Admission, Journal, MessageKey, Record, Ticket};
+use crate::store::{Admission, Journal, MessageKey, Record, Ticket, sha_256};
 
 /// Takes what the adapters receive, and says what became of it.
 pub struct Gateway {
@@ -69,7 +69,8 @@ impl Gateway {
             sender: inbound.sender.clone(),
             control_id: inbound.control_id.clone(),
         };
-        let ticket = match self.journal.admit(key, &inbound.raw, received) {
+        let body = sha_256(&inbound.raw);
+        let ticket = match self.journal.admit(key, body, received) {
             Admission::New(ticket) => ticket,
             Admission::ControlIdReused(ticket) => {
                 warn!(source = %inbound.source, control_id = %inbound.control_id,
@@ -81,12 +82,12 @@ impl Gateway {
                 return Outcome::Unavailable { reason: "this message is being handled on another connection".into() };
             }
         };
-        let result = self.handle(&inbound, received).await;
+        let result = self.handle(&inbound, &body, received).await;
         self.conclude(&inbound, received, ticket, result)
     }
 
     /// The pipeline itself.
-    async fn handle(&self, inbound: &Inbound, received: SystemTime) -> Result {
+    async fn handle(&self, inbound: &Inbound, body: &[u8; 32], received: SystemTime) -> Result {
         let mappings = self.mappings.load();
         let Some(source) = self.sources.get(&inbound.source) else {
             return Result::rejected(None, Fault::Internal, "its source is not configured".into());
@@ -103,17 +104,17 @@ impl Gateway {
         if mapped.events.is_empty() {
             return Result::ignored(Some(mapping), "none of its mapping's events holds");
         }
-        self.publish(inbound, received, mapping, mapped).await
+        self.publish(event_namespace(inbound, body), received, mapping, mapped).await
     }
 
-    async fn publish(&self, inbound: &Inbound, received: SystemTime, mapping: &Mapping, mapped: Mapped) -> Result {
+    async fn publish(&self, message: Uuid, received: SystemTime, mapping: &Mapping, mapped: Mapped) -> Result {
         let seat = Seat { user: mapped.session.user, workstation: mapped.session.workstation };
         let Some(topic) = self.sessions.topic(&seat) else { return self.nobody(mapping) };
         let now = timestamp(received);
         self.sessions.note(seat, &topic, now);
         let mut result = Result::ignored(Some(mapping), "");
         for (index, event) in mapped.events.into_iter().enumerate() {
-            let id = event_id(inbound, index);
+            let id = Uuid::new_v5(&message, &index.to_be_bytes()).to_string();
             let name = event.name.to_string();
             if let Err(error) = self.publish_one(&topic, id.clone(), now, event).await {
                 let reason = format!("{name} was not published: {error}");
@@ -238,12 +239,8 @@ fn reason(outcome: &Outcome) -> Option<&str> {
 }
 
 /// The same message gives the same ids, so that nobody takes a replay for a fresh event of the user.
-fn event_id(inbound: &Inbound, index: usize) -> String {
-    let mut name = Vec::with_capacity(inbound.raw.len() + 32);
-    name.extend_from_slice(inbound.source.as_bytes());
-    name.extend_from_slice(&index.to_be_bytes());
-    name.extend_from_slice(&inbound.raw);
-    Uuid::new_v5(&EVENT_NAMESPACE, &name).to_string()
+fn event_namespace(inbound: &Inbound, body: &[u8; 32]) -> Uuid {
+    Uuid::new_v5(&EVENT_NAMESPACE, &[inbound.source.as_bytes(), body].concat())
 }
 
 /// Made once, at random, for the ids of events that come from messages.

@@ -107,12 +107,11 @@ impl Journal {
         Arc::new(Self { limits, inner: Mutex::default(), watchers: broadcast::channel(WATCHED).0 })
     }
 
-    /// Asks whether the message named `key`, of these bytes, may go on. A message without control id is never a resend.
-    pub fn admit(self: &Arc<Self>, key: MessageKey, raw: &[u8], now: SystemTime) -> Admission {
+    /// Asks whether the message named `key`, whose bytes have this SHA-256 hash, may go on. A message without control id is never a resend.
+    pub fn admit(self: &Arc<Self>, key: MessageKey, body: [u8; 32], now: SystemTime) -> Admission {
         if key.control_id.is_empty() {
             return Admission::New(Ticket { key: None, journal: Arc::clone(self) });
         }
-        let body = sha_256(raw);
         let mut inner = self.lock();
         inner.forget_before(now.checked_sub(self.limits.remember));
         let reused = match inner.known.get(&key) {
@@ -209,7 +208,8 @@ impl Inner {
     }
 }
 
-fn sha_256(bytes: &[u8]) -> [u8; 32] {
+/// The SHA-256 hash by which the journal knows a message's bytes.
+pub fn sha_256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     hash
@@ -251,7 +251,7 @@ mod tests {
         now: SystemTime,
         outcome: &Outcome,
     ) -> &'static str {
-        match journal.admit(key(control_id), body, now) {
+        match journal.admit(key(control_id), sha_256(body), now) {
             Admission::New(ticket) => {
                 ticket.answer(outcome, record(control_id), now);
                 "new"
@@ -282,17 +282,17 @@ mod tests {
         let unavailable = Outcome::Unavailable { reason: "stopping".into() };
         assert_eq!(answer(&journal, "1", b"a", start, &unavailable), "new");
         assert_eq!(answer(&journal, "1", b"a", start, &Outcome::Accepted), "new");
-        drop(journal.admit(key("2"), b"a", start));
+        drop(journal.admit(key("2"), sha_256(b"a"), start));
         assert_eq!(answer(&journal, "2", b"a", start, &Outcome::Accepted), "new");
     }
 
     #[test]
     fn one_message_on_two_connections_is_handled_once() {
         let (journal, start) = (journal(100), SystemTime::UNIX_EPOCH);
-        let Admission::New(ticket) = journal.admit(key("1"), b"a", start) else { panic!("not new") };
-        assert!(matches!(journal.admit(key("1"), b"a", start), Admission::InHand));
+        let Admission::New(ticket) = journal.admit(key("1"), sha_256(b"a"), start) else { panic!("not new") };
+        assert!(matches!(journal.admit(key("1"), sha_256(b"a"), start), Admission::InHand));
         ticket.answer(&Outcome::Accepted, record("1"), start);
-        assert!(matches!(journal.admit(key("1"), b"a", start), Admission::Resend(Outcome::Accepted)));
+        assert!(matches!(journal.admit(key("1"), sha_256(b"a"), start), Admission::Resend(Outcome::Accepted)));
     }
 
     #[test]

@@ -6,6 +6,6 @@ mod journal;
 mod mapping_files;
 mod site_key;
 
-pub use journal::{Admission, Journal, Limits, MessageKey, Record, Ticket};
+pub use journal::{Admission, Journal, Limits, MessageKey, Record, Ticket, sha_256};
 pub use mapping_files::{MappingFile, MappingFilesError, mapping_files};
 pub use site_key::{SiteKey, SiteKeyError};

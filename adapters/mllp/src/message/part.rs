@@ -62,7 +62,26 @@ impl<'m> Part<'m> {
 
     pub(super) fn value_at(self, path: &Path) -> Value<'m> {
         let Some(path) = path.compiled::<FieldPath>() else { return Value::Absent };
-        self.values(path).next().unwrap_or(Value::Absent)
+        match path {
+            FieldPath::Absolute { segment, which: Selector::First, field: Some(step) }
+                if step.repetition == Selector::First =>
+            {
+                self.plain_value(*segment, step)
+            }
+            _ => self.values(path).next().unwrap_or(Value::Absent),
+        }
+    }
+
+    /// What nearly every path means: the first repetition of a field of the first segment. As [`Self::values`] would find it.
+    fn plain_value(self, id: SegmentId, step: &FieldStep) -> Value<'m> {
+        let message = self.message;
+        let Some(segment) = message.index.first_in_scope(id, self.scope) else { return Value::Absent };
+        if let Some(whole) = message.whole_field(segment, step) {
+            return message.spot_value(whole);
+        }
+        let field = message.field(segment, step.number);
+        let repetition = nth(field, message.separators.repetition, 1);
+        message.spot_value(message.descend(repetition, step.below))
     }
 
     pub(super) fn values_at(self, path: &Path) -> Vec<Value<'m>> {
@@ -278,12 +297,13 @@ impl Message {
 
     /// A field of a segment, empty if it is not there. MSH counts its separator as its first.
     fn field(&self, segment: &Segment, number: u16) -> &[u8] {
-        let bytes = &self.text[segment.start as usize..segment.end as usize];
-        match (&segment.id, number) {
-            (b"MSH", 1) => bytes.get(3..4).unwrap_or_default(),
-            (b"MSH", _) => nth(bytes, Some(self.separators.field), number),
-            _ => nth(bytes, Some(self.separators.field), number + 1),
-        }
+        let number = usize::from(number);
+        let at = match (&segment.id, number) {
+            (b"MSH", 1) => segment.start as usize + 3..segment.start as usize + 4,
+            (b"MSH", _) => self.index.between(segment, number),
+            _ => self.index.between(segment, number + 1),
+        };
+        self.text.get(at).unwrap_or_default()
     }
 }
 
