@@ -48,6 +48,8 @@ pub(crate) struct Connection<S> {
     /// Where the frame in hand started in the stream, and when.
     frame: Option<(u64, Instant)>,
     shared: Arc<Shared>,
+    /// A child of the listener's own: connections that wait do not meet at one lock.
+    shutdown: CancellationToken,
 }
 
 /// Why a connection is over.
@@ -76,7 +78,8 @@ type Flow = ControlFlow<Ending>;
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn new(stream: S, peer: SocketAddr, shared: Arc<Shared>) -> Self {
         let decoder = Decoder::new(shared.settings.max_message_bytes());
-        Self { stream, peer, decoder, frame: None, shared }
+        let shutdown = shared.shutdown.child_token();
+        Self { stream, peer, decoder, frame: None, shared, shutdown }
     }
 
     /// Answers frames until the peer, a timeout or the gateway ends it.
@@ -109,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.refuse_too_long(&head).await?;
             }
         }
-        if self.shared.shutdown.is_cancelled() { Flow::Break(Ending::Stopping) } else { Flow::Continue(()) }
+        if self.shutdown.is_cancelled() { Flow::Break(Ending::Stopping) } else { Flow::Continue(()) }
     }
 
     async fn answer(&mut self, payload: Bytes) -> Flow {
@@ -208,7 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Reads the next portion. When the gateway is stopping, only what completes the frame in hand.
     async fn read(&mut self) -> Flow {
         let (deadline, ending) = self.deadline();
-        let shutdown = &self.shared.shutdown;
+        let shutdown = &self.shutdown;
         let between_frames = self.frame.is_none();
         let mut room = self.decoder.room();
         tokio::select! {
@@ -276,7 +279,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// The control id is quoted and escaped by its Debug: it comes from the peer.
+    /// The gateway has told the operator what became of the message; this adds by whom it came. The control id is quoted and
+    /// escaped by its Debug: it comes from the peer.
     fn log_outcome(&self, message: &Message, outcome: &Outcome) {
         let (source, peer) = (&self.shared.source, self.peer);
         match outcome {
@@ -284,10 +288,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Outcome::Ignored => debug!(%source, %peer, control_id = ?message.control_id(), "Message ignored."),
             Outcome::Rejected(rejection) => {
                 let (fault, reason) = (rejection.fault, &rejection.reason);
-                warn!(%source, %peer, control_id = ?message.control_id(), ?fault, %reason, "Message rejected.");
+                debug!(%source, %peer, control_id = ?message.control_id(), ?fault, %reason, "Message rejected.");
             }
             Outcome::Unavailable { reason } => {
-                warn!(%source, %peer, control_id = ?message.control_id(), %reason, "Message not kept; its sender must repeat it.");
+                debug!(%source, %peer, control_id = ?message.control_id(), %reason, "Message not kept; its sender must repeat it.");
             }
         }
     }
