@@ -146,6 +146,10 @@ pub(super) fn from_figment(layers: &Layers, full: &[&str], section: &[&str], err
             let problem = Problem::new(format!("`{}` cannot be `{found}`", full.join(".")));
             problem.help(format!("one of: {}", known.join(", "))).at(layers.place_of_value(full))
         }
+        Kind::Message(message) if message.contains("duration") => {
+            let problem = Problem::new(format!("`{}` is no time", full.join(".")));
+            problem.help("write it as \"30s\", \"2h\" or \"1m30s\"").at(layers.place_of_value(full))
+        }
         other => Problem::new(format!("`{}`: {other}", full.join("."))).at(layers.place_of_value(full)),
     }
 }
