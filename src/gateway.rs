@@ -73,7 +73,7 @@ impl Gateway {
         let ticket = match self.journal.admit(key, body, received) {
             Admission::New(ticket) => ticket,
             Admission::ControlIdReused(ticket) => {
-                warn!(source = %inbound.source, control_id = %inbound.control_id,
+                warn!(source = %inbound.source, control_id = ?inbound.control_id,
                     "Control id used again with other content; taken as a new message.");
                 ticket
             }
@@ -147,7 +147,7 @@ impl Gateway {
     }
 
     fn answer_resend(&self, inbound: &Inbound, received: SystemTime, outcome: Outcome) -> Outcome {
-        info!(source = %inbound.source, control_id = %inbound.control_id, "Resend answered as before; nothing published.");
+        info!(source = %inbound.source, control_id = ?inbound.control_id, "Resend answered as before; nothing published.");
         self.journal.note(Record { outcome: "duplicate", ..self.record(inbound, received) });
         outcome
     }
@@ -205,18 +205,19 @@ impl Result {
     }
 
     /// One line a message. No values of the message, whose text may name a patient; the control id finds it in the journal.
+    /// Control id and kind are escaped by their Debug: they come from the peer.
     fn log(&self, inbound: &Inbound) {
         let (source, control_id, kind) = (&inbound.source, &inbound.control_id, &inbound.kind);
         let mapping = self.mapping.as_deref().unwrap_or("-");
         match &self.outcome {
             Outcome::Accepted => {
-                debug!(%source, %control_id, %kind, mapping, events = self.events.len(), "Message published.")
+                debug!(%source, ?control_id, ?kind, mapping, events = self.events.len(), "Message published.")
             }
-            Outcome::Ignored => info!(%source, %control_id, %kind, mapping, reason = self.note, "Message ignored."),
+            Outcome::Ignored => info!(%source, ?control_id, ?kind, mapping, reason = self.note, "Message ignored."),
             Outcome::Rejected(rejection) => {
-                warn!(%source, %control_id, %kind, mapping, reason = %rejection.reason, "Message refused.");
+                warn!(%source, ?control_id, ?kind, mapping, reason = %rejection.reason, "Message refused.");
             }
-            Outcome::Unavailable { reason } => warn!(%source, %control_id, %kind, %reason, "Message not taken."),
+            Outcome::Unavailable { reason } => warn!(%source, ?control_id, ?kind, %reason, "Message not taken."),
         }
     }
 }
@@ -246,6 +247,9 @@ fn event_namespace(inbound: &Inbound, body: &[u8; 32]) -> Uuid {
 /// Made once, at random, for the ids of events that come from messages.
 const EVENT_NAMESPACE: Uuid = Uuid::from_u128(0x5d0e_6a0b_7c1f_4d52_9a3e_2f84_c6b1_07d9);
 
+/// To the millisecond: nobody's screen changes faster, and the text stays short.
 fn timestamp(time: SystemTime) -> jiff::Timestamp {
-    jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let milliseconds = i64::try_from(since.as_millis()).unwrap_or_default();
+    jiff::Timestamp::from_millisecond(milliseconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }

@@ -235,6 +235,12 @@ impl fmt::Display for Node {
             writeln!(formatter, "listens        {address}  adapter {name}")?;
         }
         writeln!(formatter, "operator       {}", self.admin_url)?;
+        if self.gateway.sessions.topics_are_names() {
+            writeln!(
+                formatter,
+                "topics         are users' names (sessions.topic): whoever reaches the hub can follow any of them"
+            )?;
+        }
         for mapping in self.mappings().mappings().filter(|mapping| mapping.has_events()) {
             writeln!(formatter, "mapping        {:<24} {}", mapping.name(), mapping.about().unwrap_or_default())?;
         }

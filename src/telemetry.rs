@@ -1,5 +1,7 @@
 //! Where the log goes: standard error, one line an event.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging by `filter`: a level, or levels by module.
@@ -11,6 +13,7 @@ pub fn start(filter: &str) -> Result<(), TelemetryError> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .try_init()
         .map_err(|_| TelemetryError::Started)

@@ -89,7 +89,8 @@ pub(super) async fn demo() -> Result<(), Failure> {
         let exchange = play(act, &mut ris, &mut records, &mut subscriber).await?;
         show_exchange(&exchange, terminal);
     }
-    drop((ris, subscriber));
+    ris.close().await;
+    drop(subscriber);
     node.drain().await;
     print!("{}", what_next(terminal));
     Ok(())

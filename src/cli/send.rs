@@ -99,6 +99,7 @@ impl Connection {
                 tally.note(&acknowledgement);
             }
         }
+        sender.close().await;
         Ok(tally)
     }
 

@@ -64,6 +64,11 @@ impl Directory {
         })
     }
 
+    /// Whether topics are names that anybody may know, which the operator must be told.
+    pub fn topics_are_names(&self) -> bool {
+        self.rule == TopicRule::Name
+    }
+
     /// Notes that `seat` was heard of on `topic`.
     pub fn note(&self, seat: Seat, topic: &str, now: jiff::Timestamp) {
         let mut sessions = self.lock();

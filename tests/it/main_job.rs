@@ -1,7 +1,13 @@
 //! From a RIS's bytes to a modern application's screen.
 
-use crate::fixture::{Gateway, layers};
+use std::sync::Arc;
+
+use fhircast_gateway::clock::System;
+use fhircast_gateway::config::{DEFAULT, DEFAULT_NAME, Layer, Layers, Problems};
 use fhircast_gateway::node::Plan;
+use fhircast_gateway::store::SiteKey;
+
+use crate::fixture::{Gateway, Ris, layers};
 
 pub(crate) const PATIENT_AT_THE_DESK: &str = include_str!("../../config/examples/messages/01-patient-at-the-desk.hl7");
 pub(crate) const READING_BEGINS: &str = include_str!("../../config/examples/messages/02-reading-begins.hl7");
@@ -136,17 +142,52 @@ async fn a_port_that_is_taken_is_named_with_what_to_do() {
     let taken = first.node.adapters[0].1;
     let (layers, problems) = layers(None, &[&format!("adapter.ris.listen={taken}")]);
     let plan = Plan::check(&layers, problems).unwrap_or_else(|error| panic!("{error}"));
-    let key = fhircast_gateway::store::SiteKey::from_bytes(&[7; 32]);
-    let clock = std::sync::Arc::new(fhircast_gateway::clock::System);
+    let key = SiteKey::from_bytes(&[7; 32]);
+    let clock = Arc::new(System);
     let error = plan.start_with_key(clock, key).await.err().expect("started all the same").to_string();
     assert!(error.contains(&taken.to_string()) && error.contains("adapter.ris.listen"), "{error}");
+}
+
+/// A gateway whose listeners are those of `site`.
+async fn with_site(site: &str) -> Gateway {
+    let mut problems = Problems::default();
+    let default = Layer::file(DEFAULT_NAME, DEFAULT, &mut problems);
+    let site = Layer::file("site.toml", site, &mut problems);
+    let mut layers = Layers::new(default, Some(site));
+    for setting in ["http.listen=127.0.0.1:0", "admin.listen=127.0.0.1:0"] {
+        layers.push(Layer::flag(setting).unwrap());
+    }
+    let plan = Plan::check(&layers, problems).unwrap_or_else(|error| panic!("{error}"));
+    Gateway { node: plan.start_with_key(Arc::new(System), SiteKey::from_bytes(&[7; 32])).await.unwrap() }
+}
+
+#[tokio::test]
+async fn each_of_many_listeners_has_its_own_name_mapping_and_answers() {
+    let gateway = with_site(
+        r#"
+        [adapter.east]
+        kind = "mllp"
+        listen = "127.0.0.1:0"
+        mapping = "vendors/acme-ris"
+        [adapter.west]
+        kind = "mllp"
+        listen = "127.0.0.1:0"
+        answer.ignored = "AR"
+        "#,
+    )
+    .await;
+    let foreign = APPOINTMENT.replace("ACME_RIS", "OTHER");
+    for (name, code) in [("east", "AA"), ("west", "AR")] {
+        let (_, address) = gateway.node.adapters.iter().find(|(adapter, _)| **adapter == *name).unwrap();
+        Ris::connect(*address).await.send(&foreign).await.expect_code(code);
+        assert_eq!(&*gateway.node.journal.newest(1)[0].source, name);
+    }
 }
 
 #[tokio::test]
 async fn two_listeners_on_one_address_are_refused_before_either_is_bound() {
     let site = "[adapter.east]\nkind = \"mllp\"\nlisten = \"127.0.0.1:2600\"\n[adapter.west]\nkind = \"mllp\"\nlisten = \"127.0.0.1:2600\"\n";
-    let mut problems = fhircast_gateway::config::Problems::default();
-    use fhircast_gateway::config::{DEFAULT, DEFAULT_NAME, Layer, Layers};
+    let mut problems = Problems::default();
     let default = Layer::file(DEFAULT_NAME, DEFAULT, &mut problems);
     let site = Layer::file("site.toml", site, &mut problems);
     let error = Plan::check(&Layers::new(default, Some(site)), problems).err().expect("accepted").to_string();

@@ -220,6 +220,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             read = self.stream.read_buf(&mut room) => match read {
                 Ok(0) => Flow::Break(Ending::PeerClosed),
                 Ok(_) => Flow::Continue(()),
+                // Many peers end TLS without saying so.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Flow::Break(Ending::PeerClosed),
                 Err(error) => Flow::Break(error.into()),
             },
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Flow::Break(ending),

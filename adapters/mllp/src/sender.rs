@@ -142,6 +142,14 @@ impl Sender {
         Ok(acknowledgement)
     }
 
+    /// Says goodbye properly: over TLS, a receiver could not tell a silent end from a cut.
+    pub async fn close(mut self) {
+        if let Some(mut stream) = self.stream.take() {
+            // A receiver that has gone already needs no goodbye.
+            let _ = timeout(CLOSING, stream.shutdown()).await;
+        }
+    }
+
     async fn exchange(&mut self, stream: &mut dyn Stream, payload: &[u8]) -> Result<Acknowledgement, SendError> {
         let expected = Expected::of(payload, self.target.lenient_acknowledgement);
         stream.write_all(&encode(payload)).await.map_err(|source| self.failed(source))?;
@@ -169,6 +177,9 @@ impl Sender {
         SendError::TimedOut { address: self.target.address.clone(), limit: self.target.acknowledgement_timeout }
     }
 }
+
+/// How long saying goodbye may take.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// A connection, plain or by TLS.
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
