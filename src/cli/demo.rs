@@ -35,7 +35,7 @@ const EVENTS: [&str; 6] = [
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Columns of a line before what it shows.
-const MARGIN: usize = 26;
+const MARGIN: usize = 28;
 
 /// The longest part of a message that is shown in one line.
 const WIDTH: usize = 110;
