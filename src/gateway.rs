@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::config::Nobody;
 use crate::fhircast::NewEvent;
-use crate::hub::Hub;
+use crate::hub::{Hub, PublishRefusal};
 use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Refusal, Selection};
 use crate::sessions::{Directory, Seat};
 use crate::store::{Admission, Journal, MessageKey, Record, Ticket, sha_256};
@@ -52,7 +52,7 @@ impl Sink for Gateway {
 }
 
 /// What became of a message, for its answer and for the journal.
-struct Result {
+struct Handled {
     outcome: Outcome,
     mapping: Option<String>,
     topic: Option<String>,
@@ -87,43 +87,42 @@ impl Gateway {
     }
 
     /// The pipeline itself.
-    async fn handle(&self, inbound: &Inbound, body: &[u8; 32], received: SystemTime) -> Result {
+    async fn handle(&self, inbound: &Inbound, body: &[u8; 32], received: SystemTime) -> Handled {
         let mappings = self.mappings.load();
         let Some(source) = self.sources.get(&inbound.source) else {
-            return Result::rejected(None, Fault::Internal, "its source is not configured".into());
+            return Handled::rejected(None, Fault::Internal, "its source is not configured".into());
         };
         let mapping = match mappings.select(source.mapping.as_deref(), source.protocol, &*inbound.fields) {
             Selection::One(mapping) => mapping,
-            Selection::None => return Result::ignored(None, "no mapping speaks for it"),
-            Selection::Several(ambiguity) => return Result::rejected(None, Fault::Internal, ambiguity.to_string()),
+            Selection::None => return Handled::ignored(None, "no mapping speaks for it"),
+            Selection::Several(ambiguity) => return Handled::rejected(None, Fault::Internal, ambiguity.to_string()),
         };
         let mapped = match mapping.apply(&*inbound.fields) {
             Ok(mapped) => mapped,
-            Err(refusal) => return Result::refused(mapping, refusal),
+            Err(refusal) => return Handled::refused(mapping, refusal),
         };
         if mapped.events.is_empty() {
-            return Result::ignored(Some(mapping), "none of its mapping's events holds");
+            return Handled::ignored(Some(mapping), "none of its mapping's events holds");
         }
         self.publish(event_namespace(inbound, body), received, mapping, mapped).await
     }
 
-    async fn publish(&self, message: Uuid, received: SystemTime, mapping: &Mapping, mapped: Mapped) -> Result {
+    async fn publish(&self, message: Uuid, received: SystemTime, mapping: &Mapping, mapped: Mapped) -> Handled {
         let seat = Seat { user: mapped.session.user, workstation: mapped.session.workstation };
         let Some(topic) = self.sessions.topic(&seat) else { return self.nobody(mapping) };
         let now = timestamp(received);
         self.sessions.note(seat, &topic, now);
-        let mut result = Result::ignored(Some(mapping), "");
+        let mut result = Handled::ignored(Some(mapping), "");
         for (index, event) in mapped.events.into_iter().enumerate() {
             let id = Uuid::new_v5(&message, &index.to_be_bytes()).to_string();
             let name = event.name.to_string();
-            if let Err(error) = self.publish_one(&topic, id.clone(), now, event).await {
-                let reason = format!("{name} was not published: {error}");
-                let refused = Result::rejected(Some(mapping), Fault::Internal, reason);
-                return Result { topic: Some(topic), events: result.events, ..refused };
+            if let Err(refusal) = self.publish_one(&topic, id.clone(), now, event).await {
+                let outcome = unpublished(&name, &refusal);
+                return Handled { outcome, topic: Some(topic), note: None, ..result };
             }
             result.events.push((name, id));
         }
-        Result { outcome: Outcome::Accepted, topic: Some(topic), note: None, ..result }
+        Handled { outcome: Outcome::Accepted, topic: Some(topic), note: None, ..result }
     }
 
     async fn publish_one(
@@ -132,17 +131,17 @@ impl Gateway {
         id: String,
         now: jiff::Timestamp,
         event: MappedEvent,
-    ) -> std::result::Result<(), String> {
+    ) -> Result<(), PublishRefusal> {
         let event = NewEvent { id, timestamp: now, name: event.name, context: event.context };
-        self.hub.publish(topic, event).await.map(drop).map_err(|error| error.to_string())
+        self.hub.publish(topic, event).await.map(drop)
     }
 
-    fn nobody(&self, mapping: &Mapping) -> Result {
+    fn nobody(&self, mapping: &Mapping) -> Handled {
         let reason =
             format!("no user and no workstation: the mapping's [session] found none ({})", mapping.session_place());
         match self.nobody {
-            Nobody::Ignore => Result::ignored(Some(mapping), "it names no user and no workstation"),
-            Nobody::Reject => Result::rejected(Some(mapping), Fault::RequiredFieldMissing, reason),
+            Nobody::Ignore => Handled::ignored(Some(mapping), "it names no user and no workstation"),
+            Nobody::Reject => Handled::rejected(Some(mapping), Fault::RequiredFieldMissing, reason),
         }
     }
 
@@ -152,7 +151,7 @@ impl Gateway {
         outcome
     }
 
-    fn conclude(&self, inbound: &Inbound, received: SystemTime, ticket: Ticket, result: Result) -> Outcome {
+    fn conclude(&self, inbound: &Inbound, received: SystemTime, ticket: Ticket, result: Handled) -> Outcome {
         result.log(inbound);
         let record = Record {
             mapping: result.mapping,
@@ -183,7 +182,7 @@ impl Gateway {
     }
 }
 
-impl Result {
+impl Handled {
     fn ignored(mapping: Option<&Mapping>, note: &'static str) -> Self {
         Self {
             outcome: Outcome::Ignored,
@@ -218,6 +217,17 @@ impl Result {
                 warn!(%source, ?control_id, ?kind, mapping, reason = %rejection.reason, "Message refused.");
             }
             Outcome::Unavailable { reason } => warn!(%source, ?control_id, ?kind, %reason, "Message not taken."),
+        }
+    }
+}
+
+/// Whether the same message may be published later decides whether its sender is to send it again.
+fn unpublished(name: &str, refusal: &PublishRefusal) -> Outcome {
+    let reason = format!("{name} was not published: {refusal}");
+    match refusal {
+        PublishRefusal::ShuttingDown | PublishRefusal::TooManyTopics => Outcome::Unavailable { reason },
+        PublishRefusal::ContentSharing | PublishRefusal::Event(_) | PublishRefusal::Topic => {
+            Outcome::Rejected(Rejection { fault: Fault::Internal, reason, field: None })
         }
     }
 }

@@ -193,3 +193,22 @@ async fn two_listeners_on_one_address_are_refused_before_either_is_bound() {
     let error = Plan::check(&Layers::new(default, Some(site)), problems).err().expect("accepted").to_string();
     assert!(error.contains("adapter `west` claims 127.0.0.1:2600, which adapter `east` claims too"), "{error}");
 }
+
+#[tokio::test]
+async fn what_the_hub_has_no_room_for_is_not_answered_and_is_taken_when_it_comes_again() {
+    let gateway = Gateway::with(&["hub.max_topics=1", "adapter_defaults.mllp.answer.transient=AR"]).await;
+    let mut ris = gateway.ris().await;
+    let mut others = (0..100).map(|number| {
+        let message = READING_BEGINS.replace("drjones", &format!("reader{number}"));
+        message.replace("ACME0002", &format!("ACME1{number:03}"))
+    });
+    let refused = loop {
+        let message = others.next().expect("a hub of one topic took a hundred");
+        if ris.send(&message).await.code() == "AR" {
+            break message;
+        }
+    };
+    ris.send(&refused).await.expect_code("AR");
+    let outcomes = gateway.node.journal.newest(2).iter().map(|record| record.outcome).collect::<Vec<_>>();
+    assert_eq!(outcomes, ["unavailable", "unavailable"], "a resend was answered from memory");
+}
