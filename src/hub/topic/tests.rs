@@ -537,12 +537,13 @@ impl Model {
             }
         };
         if let Ok(effects) = scene.topic.apply(command, scene.now) {
-            self.note(step, scene, &effects);
+            self.note(step, scene);
             self.check(step, &effects);
+            self.forget_ended(&effects);
         }
     }
 
-    fn note(&mut self, step: &Step, scene: &Scene, effects: &Effects) {
+    fn note(&mut self, step: &Step, scene: &Scene) {
         match step {
             Step::Connect(who) => drop(self.live.insert(*who, ConnectionId(scene.connections))),
             Step::Disconnect(who, _) => drop(self.live.remove(who)),
@@ -552,6 +553,9 @@ impl Model {
             }
             _ => {}
         }
+    }
+
+    fn forget_ended(&mut self, effects: &Effects) {
         for change in &effects.changes {
             if let Change::Ended(endpoint) = change {
                 self.asked.remove(&endpoint.0[0]);
@@ -568,6 +572,11 @@ impl Model {
             let (to, name) = match action {
                 Action::Deliver { to, event, .. } => (to, event.name.as_str()),
                 Action::Raise { to, .. } => (to, "SyncError"),
+                // From here on nothing may be sent to it; what came before in the same breath was.
+                Action::Close { to, .. } => {
+                    self.live.retain(|_, connection| connection != to);
+                    continue;
+                }
                 _ => continue,
             };
             for recipient in to {
@@ -582,6 +591,27 @@ impl Model {
             }
         }
     }
+}
+
+#[test]
+fn not_06_not_07_who_is_evicted_in_the_same_breath_is_told_of_the_lost_one_before_and_not_after() {
+    let (mut scene, mut model) = (Scene::new(), Model::default());
+    let (patient_open, home_open, listener) = (0, 5, 0b110_0000);
+    for step in [
+        Step::Subscribe(2, 1 << patient_open),
+        Step::Subscribe(1, listener),
+        Step::Connect(1),
+        Step::Connect(2),
+        Step::Publish(patient_open, 0),
+        Step::Publish(home_open, 0),
+        Step::Publish(home_open, 0),
+        Step::Answer(1, 1, 200),
+        Step::Disconnect(2, 0),
+        Step::Wait(10),
+    ] {
+        model.run(&mut scene, &step);
+    }
+    assert!(!model.asked.contains_key(&1), "it was not evicted");
 }
 
 proptest! {
