@@ -53,6 +53,9 @@ pub enum StartError {
     /// The configuration is wrong.
     #[error("{0}")]
     Configuration(Problems),
+    /// The configuration is wrong, and so are mapping files.
+    #[error("{0}\n\n{1}")]
+    ConfigurationAndMappings(Problems, Diagnostics),
     /// The mapping files cannot be read.
     #[error(transparent)]
     MappingFiles(#[from] MappingFilesError),
@@ -105,7 +108,12 @@ impl Plan {
         let (Some(config), Some(adapters)) = (config, adapters) else {
             return Err(StartError::Configuration(problems));
         };
-        let mappings = load_mappings(&config.mappings.directory)?;
+        let mappings = match load_mappings(&config.mappings.directory) {
+            Err(StartError::Mappings(mistakes)) if !problems.is_empty() => {
+                return Err(StartError::ConfigurationAndMappings(problems, mistakes));
+            }
+            loaded => loaded?,
+        };
         check_bound_mappings(&config, &mappings, layers, &mut problems);
         if !problems.is_empty() {
             return Err(StartError::Configuration(problems));

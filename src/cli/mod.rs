@@ -79,7 +79,9 @@ pub(crate) enum Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
-            StartError::Configuration(_) | StartError::Mappings(_) => Self::Refused(error.to_string()),
+            StartError::Configuration(_) | StartError::ConfigurationAndMappings(..) | StartError::Mappings(_) => {
+                Self::Refused(error.to_string())
+            }
             _ => Self::Failed(format!("error: {error}")),
         }
     }

@@ -141,6 +141,9 @@ fn a_wrong_mapping_ends_with_64_and_its_place() {
     let (code, _, errors) = run(&["--set", &setting, "check"]);
     assert_eq!(code, 64, "{errors}");
     assert!(errors.contains("mine.toml:3:"), "{errors}");
+    let (code, _, errors) = run(&["--set", &setting, "--set", "http.lissen=x", "check"]);
+    assert_eq!(code, 64, "{errors}");
+    assert!(errors.contains("mine.toml:3:") && errors.contains("did you mean `listen`?"), "not both: {errors}");
     std::fs::remove_dir_all(directory).unwrap();
 }
 
