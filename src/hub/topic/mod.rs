@@ -181,7 +181,11 @@ impl Topic {
         effects.actions.push(subscription.confirmation(connection, now));
         let known = |context: &Context| before.iter().any(|spelling| context.event.name.is(spelling));
         let news: Vec<_> = self.contexts.latest_of_each_type().filter(|context| !known(context)).collect();
-        effects.actions.extend(self.subscriptions[index].catch_up(connection, news));
+        effects.actions.extend(self.subscriptions[index].catch_up(
+            connection,
+            news,
+            later(now, self.limits.response_time),
+        ));
         Ok(())
     }
 
@@ -199,7 +203,7 @@ impl Topic {
         }
         effects.actions.push(subscription.confirmation(connection, now));
         let contexts: Vec<_> = self.contexts.latest_of_each_type().collect();
-        effects.actions.extend(subscription.catch_up(connection, contexts));
+        effects.actions.extend(subscription.catch_up(connection, contexts, later(now, self.limits.response_time)));
         Ok(())
     }
 

@@ -97,14 +97,28 @@ impl Subscription {
         Action::Confirm { to, events: self.events.clone(), lease_seconds: seconds.unsigned_abs() }
     }
 
-    /// The opens of `contexts` that this subscription is for (CONF-02, CONF-03). They are no news, so no answer is awaited.
-    pub(super) fn catch_up(&self, connection: ConnectionId, contexts: Vec<&Context>) -> Vec<Action> {
+    /// The opens of `contexts` that this subscription is for (CONF-02, CONF-03).
+    /// They are notifications like any other: an answer to each is due, and a refusal is told to the others (NOT-05).
+    pub(super) fn catch_up(
+        &mut self,
+        connection: ConnectionId,
+        contexts: Vec<&Context>,
+        due: Timestamp,
+    ) -> Vec<Action> {
         let deliver = |context: &Context| {
             let spelling = self.spelling(context.event.name.as_str())?;
+            self.expect_answer(&context.event, due);
             let to = vec![Recipient { connection, spelling }];
             Some(Action::Deliver { to, event: Arc::clone(&context.event), version: Some(context.version) })
         };
         contexts.into_iter().filter_map(deliver).collect()
+    }
+
+    fn expect_answer(&mut self, event: &Arc<Event>, due: Timestamp) {
+        if self.outstanding.len() >= MAX_OUTSTANDING {
+            self.outstanding.pop_front();
+        }
+        self.outstanding.push_back(Outstanding { event: Arc::clone(event), due });
     }
 
     /// The live connection, if the subscription is for the event `name`.
@@ -116,10 +130,7 @@ impl Subscription {
     pub(super) fn recipient(&mut self, event: &Arc<Event>, due: Option<Timestamp>) -> Option<Recipient> {
         let spelling = self.spelling(event.name.as_str())?;
         if let (Some(due), Connection::Live(_) | Connection::Lost { .. }) = (due, self.connection) {
-            if self.outstanding.len() >= MAX_OUTSTANDING {
-                self.outstanding.pop_front();
-            }
-            self.outstanding.push_back(Outstanding { event: Arc::clone(event), due });
+            self.expect_answer(event, due);
         }
         Some(Recipient { connection: self.live()?, spelling })
     }

@@ -345,6 +345,16 @@ fn not_05_a_refusal_is_told_to_the_other_subscribers_of_sync_error() {
 }
 
 #[test]
+fn conf_03_not_05_a_refusal_of_what_was_told_at_connect_is_told_to_the_others_too() {
+    let mut scene = Scene::connected(&["Patient-open", "SyncError"]);
+    scene.publish("Patient-open", "e1", "p1");
+    scene.answer(1, "e1", Verdict::Followed).unwrap();
+    scene.connect(1).unwrap();
+    let told = scene.answer(1, "e1", Verdict::Refused(409)).unwrap();
+    assert_eq!(told, ["2 SyncError viewer 1 e1 Refused(Refused(409))"]);
+}
+
+#[test]
 fn cli_22_answers_to_nothing_are_refused() {
     let mut scene = Scene::connected(&["Patient-open,SyncError", "Patient-open"]);
     scene.publish("Patient-open", "e1", "p1");
