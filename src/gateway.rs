@@ -225,8 +225,10 @@ impl Handled {
 fn unpublished(name: &str, refusal: &PublishRefusal) -> Outcome {
     let reason = format!("{name} was not published: {refusal}");
     match refusal {
-        PublishRefusal::ShuttingDown | PublishRefusal::TooManyTopics => Outcome::Unavailable { reason },
-        PublishRefusal::ContentSharing | PublishRefusal::Event(_) | PublishRefusal::Topic => {
+        PublishRefusal::ShuttingDown | PublishRefusal::TooManyEvents | PublishRefusal::TooManyTopics => {
+            Outcome::Unavailable { reason }
+        }
+        PublishRefusal::Event(_) | PublishRefusal::Refused(_) | PublishRefusal::Topic => {
             Outcome::Rejected(Rejection { fault: Fault::Internal, reason, field: None })
         }
     }

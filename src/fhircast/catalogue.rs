@@ -50,6 +50,9 @@ const fn repeating(key: &'static str, resource: &'static str) -> ContextKey {
 const PATIENT: ContextKey = required("patient", "Patient");
 const ENCOUNTER: ContextKey = optional("encounter", "Encounter");
 
+/// The studies of a report.
+pub const STUDIES: ContextKey = repeating("study", "ImagingStudy");
+
 /// Every event of which the context holds resources, as the specification defines it.
 pub const DEFINITIONS: [Definition; 8] = [
     Definition { name: "Patient-open", anchor: "patient", keys: &[identified("patient", "Patient")] },
@@ -69,12 +72,12 @@ pub const DEFINITIONS: [Definition; 8] = [
     Definition {
         name: "DiagnosticReport-open",
         anchor: "report",
-        keys: &[required("report", "DiagnosticReport"), PATIENT, repeating("study", "ImagingStudy"), ENCOUNTER],
+        keys: &[required("report", "DiagnosticReport"), PATIENT, STUDIES, ENCOUNTER],
     },
     Definition {
         name: "DiagnosticReport-close",
         anchor: "report",
-        keys: &[required("report", "DiagnosticReport"), PATIENT, repeating("study", "ImagingStudy"), ENCOUNTER],
+        keys: &[required("report", "DiagnosticReport"), PATIENT, STUDIES, ENCOUNTER],
     },
 ];
 
@@ -90,6 +93,13 @@ pub fn anchor_key(resource: &str) -> String {
         definition.name.split_once('-').is_some_and(|(prefix, _)| prefix.eq_ignore_ascii_case(resource))
     });
     known.map_or_else(|| lower_first(resource), |definition| definition.anchor.to_owned())
+}
+
+/// A resource type in the spelling of FHIR, as far as the catalogue knows it: event names are spelt in any case.
+pub fn spelt(resource: &str) -> String {
+    let types = DEFINITIONS.iter().filter_map(|definition| definition.name.split_once('-')).map(|(prefix, _)| prefix);
+    let known = types.into_iter().find(|prefix| prefix.eq_ignore_ascii_case(resource));
+    known.unwrap_or(resource).to_owned()
 }
 
 /// Whether `name` opens a context: every `*-open` but `Home-open`.

@@ -1,31 +1,14 @@
-//! An event's context: which resources it must hold (REQ-05), and which of them is its anchor.
+//! An event's context: its entries, and which of them its definition requires (REQ-05).
 //!
 //! Looks at keys, types and ids only. Everything else in a resource is the subscribers' business.
-
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::EventName;
-use super::catalogue::{ContextKey, Definition, definition};
-use super::event_name::Action;
-
-/// The resource that a context is about: an open names it, and its close names it again (CTX-06).
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Anchor {
-    /// The FHIR type, as the resource spells it: `ImagingStudy`.
-    pub resource_type: String,
-    /// The resource's logical id.
-    pub id: String,
-}
-
-/// The type alone: an id can name a patient.
-impl fmt::Debug for Anchor {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Anchor({}/..)", self.resource_type)
-    }
-}
+use super::ResourceKey;
+use super::catalogue::{ContextKey, Definition};
+use super::json::{array, json_text, with_member};
+use super::update::UpdateError;
 
 /// One entry of an event's context, as the gateway itself makes them.
 #[derive(Clone, Debug, Serialize)]
@@ -39,6 +22,22 @@ pub struct ContextEntry {
 /// What is wrong with a context. The sender's fault, all of it; names keys and types, never a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContextError {
+    /// Two entries name two anchors: nobody may guess which is meant (CLI-50).
+    #[error("the context names two different {resource} resources under `{key}`")]
+    AnchorsDiffer {
+        /// The anchor's key.
+        key: String,
+        /// Its type.
+        resource: String,
+    },
+    /// An update or a select does not say what it is about.
+    #[error("the context key `{key}` is missing: it names the {resource}, as {{\"reference\": \"{resource}/<id>\"}}")]
+    AnchorMissing {
+        /// The anchor's key.
+        key: String,
+        /// Its type.
+        resource: String,
+    },
     /// An entry is not what an entry is.
     #[error("event.context[{index}] must be an object with a string member `key`, each member once")]
     Entry {
@@ -72,6 +71,9 @@ pub enum ContextError {
     /// The context is no array.
     #[error("event.context must be an array")]
     NoArray,
+    /// A select without what is selected, where that is required (IRA-15).
+    #[error("the context key `select` is missing")]
+    SelectMissing,
     /// Another type than the definition says, or none.
     #[error("the context key `{key}` needs a resource of type {resource}")]
     Type {
@@ -80,38 +82,121 @@ pub enum ContextError {
         /// The type that belongs under it.
         resource: &'static str,
     },
+    /// The updates cannot be applied.
+    #[error(transparent)]
+    Update(#[from] UpdateError),
+    /// An update that does not say which version it changes (UPD-02).
+    #[error("`event.context.versionId` is missing: an update names the version that it changes")]
+    VersionMissing,
 }
 
-/// Checks the context of the event `name` against the catalogue, and finds its anchor; events about no resource have none,
-/// and those that the catalogue does not define have one if their context holds a resource of their type with an id.
+/// One entry of a context, as it came.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    /// Its key.
+    pub(super) key: String,
+    /// The value, where it is a resource.
+    pub(super) resource: Option<&'a RawValue>,
+    /// The value, where it is a reference or an array of references.
+    pub(super) reference: Option<&'a RawValue>,
+    /// The whole of it.
+    pub(super) text: &'a str,
+}
+
+impl Entry<'_> {
+    /// The resource's type and id, an id that is missing being empty. `None` where there is no resource with a type.
+    pub(super) fn head(&self) -> Option<ResourceKey> {
+        head(self.resource?)
+    }
+}
+
+impl Entry<'_> {
+    /// The entry with its reference as a text alone (POL-17).
+    pub(super) fn with_text_reference(&self) -> String {
+        let text = self.reference.and_then(|reference| {
+            let texts = references(reference)?;
+            Some(match texts.as_slice() {
+                [one] if !reference.get().starts_with('[') => json_text(one),
+                many => array(many.iter().map(|text| json_text(text)).collect::<Vec<_>>().iter().map(String::as_str)),
+            })
+        });
+        text.and_then(|text| with_member(self.text, "reference", &text)).unwrap_or_else(|| self.text.to_owned())
+    }
+}
+
+/// The texts of one Reference or several.
+fn references(value: &RawValue) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum References {
+        Many(Vec<Reference>),
+        One(Reference),
+    }
+    #[derive(Deserialize)]
+    struct Reference {
+        reference: String,
+    }
+    let references = match serde_json::from_str(value.get()).ok()? {
+        References::Many(references) => references,
+        References::One(reference) => vec![reference],
+    };
+    Some(references.into_iter().map(|reference| reference.reference).collect())
+}
+
+/// A resource's type and id, an id that is missing being empty. `None` where it has no type.
+pub(super) fn head(resource: &RawValue) -> Option<ResourceKey> {
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(rename = "resourceType")]
+        resource_type: String,
+        id: Option<String>,
+    }
+    let head: Head = serde_json::from_str(resource.get()).ok()?;
+    Some(ResourceKey::new(head.resource_type, head.id.unwrap_or_default()))
+}
+
+/// The entries of `context`.
+///
+/// # Errors
+/// When it is no array of entries.
+pub(super) fn entries(context: &str) -> Result<Vec<Entry<'_>>, ContextError> {
+    let raw: Vec<&RawValue> = serde_json::from_str(context).map_err(|_| ContextError::NoArray)?;
+    raw.into_iter().enumerate().map(|(index, raw)| entry(raw).ok_or(ContextError::Entry { index })).collect()
+}
+
+/// The entries of a context that was read before, each as it came.
+pub fn entries_text(context: &RawValue) -> impl Iterator<Item = &str> {
+    let raw: Vec<&RawValue> = serde_json::from_str(context.get()).unwrap_or_default();
+    raw.into_iter().map(RawValue::get)
+}
+
+/// A resource's type and id, if it has both.
+pub fn resource_key(resource: &RawValue) -> Option<ResourceKey> {
+    head(resource).filter(|key| !key.id.is_empty())
+}
+
+/// An array would be read as the members of an entry in order, so it is sorted out by its first character.
+fn entry(raw: &RawValue) -> Option<Entry<'_>> {
+    #[derive(Deserialize)]
+    struct Members<'a> {
+        key: String,
+        #[serde(borrow)]
+        resource: Option<&'a RawValue>,
+        #[serde(borrow)]
+        reference: Option<&'a RawValue>,
+    }
+    let members: Members<'_> = raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok()).flatten()?;
+    Some(Entry { key: members.key, resource: members.resource, reference: members.reference, text: raw.get() })
+}
+
+/// The anchor of an event that the catalogue defines, after a check of every key.
 ///
 /// # Errors
 /// What is missing or wrong, naming the key (REQ-05).
-pub fn anchor(name: &EventName, context: &str) -> Result<Option<Anchor>, ContextError> {
-    let entries = entries(context)?;
-    if name.is("SyncError") {
-        check_key("SyncError", &SYNC_ERROR_KEY, &entries)?;
-        return Ok(None);
-    }
-    match (definition(name), name.resource()) {
-        (Some(definition), _) => defined_anchor(definition, &entries).map(Some),
-        (None, Some(resource)) if matches!(name.action(), Some(Action::Open | Action::Close)) => {
-            Ok(undefined_anchor(resource, &entries))
-        }
-        _ => Ok(None),
-    }
-}
-
-/// The one key of a SyncError (NOT-09).
-const SYNC_ERROR_KEY: ContextKey = ContextKey {
-    key: "operationoutcome",
-    resource: "OperationOutcome",
-    required: true,
-    identified: false,
-    repeats: false,
-};
-
-fn defined_anchor(definition: &'static Definition, entries: &[Entry<'_>]) -> Result<Anchor, ContextError> {
+pub(super) fn defined_anchor(
+    definition: &'static Definition,
+    entries: &[Entry<'_>],
+) -> Result<ResourceKey, ContextError> {
     for key in definition.keys {
         for entry in check_key(definition.name, key, entries)? {
             if entry.head().is_none_or(|head| head.id.is_empty()) {
@@ -123,8 +208,11 @@ fn defined_anchor(definition: &'static Definition, entries: &[Entry<'_>]) -> Res
     anchor.ok_or(ContextError::NoArray)
 }
 
-/// The entries under `key`, each with a resource of the key's type; an error when one is missing or too many.
-fn check_key<'e, 'a>(
+/// The entries under `key`, each with a resource of the key's type.
+///
+/// # Errors
+/// When one is missing, of another type, or too many.
+pub(super) fn check_key<'e, 'a>(
     event: &'static str,
     key: &ContextKey,
     entries: &'e [Entry<'a>],
@@ -140,56 +228,36 @@ fn check_key<'e, 'a>(
     if found.iter().all(typed) { Ok(found) } else { Err(ContextError::Type { key: key.key, resource: key.resource }) }
 }
 
-fn undefined_anchor(resource: &str, entries: &[Entry<'_>]) -> Option<Anchor> {
+/// The resource that an event outside the catalogue is about, if its context holds one.
+pub(super) fn undefined_anchor(resource_type: &str, entries: &[Entry<'_>]) -> Option<ResourceKey> {
     let mut heads = entries.iter().filter_map(Entry::head);
-    heads.find(|head| head.resource_type.eq_ignore_ascii_case(resource) && !head.id.is_empty())
-}
-
-#[derive(Deserialize)]
-struct Entry<'a> {
-    key: String,
-    #[serde(borrow)]
-    resource: Option<&'a RawValue>,
-}
-
-impl Entry<'_> {
-    /// The resource's type and id, an id that is missing being empty. `None` where there is no resource with a type.
-    fn head(&self) -> Option<Anchor> {
-        let head: Head = serde_json::from_str(self.resource?.get()).ok()?;
-        Some(Anchor { resource_type: head.resource_type, id: head.id.unwrap_or_default() })
-    }
-}
-
-#[derive(Deserialize)]
-struct Head {
-    #[serde(rename = "resourceType")]
-    resource_type: String,
-    id: Option<String>,
-}
-
-fn entries(context: &str) -> Result<Vec<Entry<'_>>, ContextError> {
-    let raw: Vec<&RawValue> = serde_json::from_str(context).map_err(|_| ContextError::NoArray)?;
-    raw.into_iter().enumerate().map(|(index, raw)| entry(raw).ok_or(ContextError::Entry { index })).collect()
-}
-
-/// An array would be read as the members of an entry in order, so it is sorted out by its first character.
-fn entry(raw: &RawValue) -> Option<Entry<'_>> {
-    raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok()).flatten()
+    heads.find(|head| head.is_a(resource_type) && !head.id.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fhircast::EventName;
+    use crate::fhircast::rules::Rules;
+    use crate::fhircast::subject::{self, Head, Subject};
 
     const PATIENT: &str = r#"{"key":"patient","resource":{"resourceType":"Patient","id":"p1"}}"#;
     const STUDY: &str = r#"{"key":"study","resource":{"resourceType":"ImagingStudy","id":"s1"}}"#;
     const REPORT: &str = r#"{"key":"report","resource":{"resourceType":"DiagnosticReport","id":"r1"}}"#;
 
+    fn anchor(event: &str, context: &str) -> Result<Option<ResourceKey>, ContextError> {
+        let (name, context) = (EventName::parse(event).unwrap(), RawValue::from_string(context.to_owned()).unwrap());
+        let reading = subject::read(Head { id: "e", name: &name, version: None }, &context, &Rules::STANDARD)?;
+        Ok(match reading.subject {
+            Subject::Open(opening) => Some(opening.anchor),
+            Subject::Close(closing) => closing.anchor,
+            _ => None,
+        })
+    }
+
     fn check(event: &str, entries: &[&str], expected: Result<Option<(&str, &str)>, ContextError>) {
-        let found = anchor(&EventName::parse(event).unwrap(), &format!("[{}]", entries.join(",")));
-        let expected = expected.map(|anchor| {
-            anchor.map(|(resource_type, id)| Anchor { resource_type: resource_type.into(), id: id.into() })
-        });
+        let found = anchor(event, &format!("[{}]", entries.join(",")));
+        let expected = expected.map(|anchor| anchor.map(|(resource_type, id)| ResourceKey::new(resource_type, id)));
         assert_eq!(found, expected, "{event} {entries:?}");
     }
 
@@ -258,8 +326,7 @@ mod tests {
     #[test]
     fn a_context_that_is_no_array_is_refused() {
         for context in ["{}", "null", "7", "\"x\""] {
-            let name = EventName::parse("UserLogout").unwrap();
-            assert_eq!(anchor(&name, context), Err(ContextError::NoArray), "{context}");
+            assert_eq!(anchor("UserLogout", context), Err(ContextError::NoArray), "{context}");
         }
     }
 }

@@ -2,15 +2,18 @@
 //!
 //! Members that the hub does not know are kept and sent on (REQ-10), resources stay the bytes that they came as.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use jiff::Timestamp;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
-use super::context::{self, Anchor, ContextEntry, ContextError};
-use super::json::{Members, depth_is_bounded};
-use super::{EventName, EventNameError, timestamp};
+use super::context::{self, ContextEntry, ContextError};
+use super::json::{self, Members, ObjectWriter, depth_is_bounded};
+use super::rules::{Contexts, Names, Rules};
+use super::subject::{self, Subject};
+use super::{EventName, EventNameError, ResourceKey, selection, timestamp};
 
 /// An event of a topic, checked, and ready to be sent to anybody.
 #[derive(Clone)]
@@ -21,10 +24,12 @@ pub struct Event {
     pub topic: String,
     /// Its name, as its publisher spelt it.
     pub name: EventName,
-    /// What it is about; `None` for events about no resource.
-    pub anchor: Option<Anchor>,
-    /// The context, a JSON array.
+    /// What it does to its topic.
+    pub subject: Subject,
+    /// The context: a JSON array, but for events that the standard does not define.
     pub context: Box<RawValue>,
+    /// The same for the same request only: tells a resend from another event that has taken its id (CLI-35).
+    pub fingerprint: u64,
     timestamp: String,
     other_members: Vec<(String, Box<RawValue>)>,
     other_event_members: Vec<(String, Box<RawValue>)>,
@@ -50,6 +55,21 @@ pub struct Version(pub Uuid);
 impl fmt::Display for Version {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
+    }
+}
+
+/// The versions that a notification carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// The context's version after the event (UPD-01).
+    pub current: Version,
+    /// The one before it, if the event is an update (UPD-03).
+    pub prior: Option<Version>,
+}
+
+impl From<Version> for Versions {
+    fn from(current: Version) -> Self {
+        Self { current, prior: None }
     }
 }
 
@@ -91,7 +111,7 @@ pub enum EventError {
         column: usize,
     },
     /// Nested too deeply (REQ-09).
-    #[error("the JSON nests deeper than {} levels", super::json::MAX_DEPTH)]
+    #[error("the JSON nests deeper than {} levels", json::MAX_DEPTH)]
     TooDeep,
 }
 
@@ -99,11 +119,11 @@ pub enum EventError {
 const MAX_ID: usize = 256;
 
 impl Event {
-    /// The event that the body of a request holds.
+    /// The event that the body of a request holds, read by a mount's rules.
     ///
     /// # Errors
     /// What is missing or wrong, naming the member (REQ-03 to REQ-05, REQ-09).
-    pub fn parse(body: &[u8]) -> Result<Self, EventError> {
+    pub fn parse(body: &[u8], rules: &Rules) -> Result<Self, EventError> {
         if !depth_is_bounded(body) {
             return Err(EventError::TooDeep);
         }
@@ -116,13 +136,17 @@ impl Event {
         let mut event: Members<'_> = serde_json::from_str(event)
             .map_err(|_| EventError::Mistyped { member: "event", expected: "an object that has each member once" })?;
         let topic = text(&mut event, "hub.topic", "event.hub.topic")?;
-        let name = name(&text(&mut event, "hub.event", "event.hub.event")?)?;
-        let context = event.take("context").ok_or(EventError::Missing { member: "event.context" })?;
+        let name = name(&text(&mut event, "hub.event", "event.hub.event")?, rules)?;
+        let context = raw(event.take("context").or_else(|| may_lack_context(&name, rules).then_some("[]")))?;
+        let version = ["context.versionId", "versionId"].into_iter().find_map(|member| optional_text(&event, member));
+        let head = subject::Head { id: &id, name: &name, version: version.as_deref() };
+        let reading = subject::read(head, &context, rules)?;
         Ok(Self {
-            anchor: context::anchor(&name, context)?,
-            context: RawValue::from_string(context.to_owned()).map_err(|_| ContextError::NoArray)?,
+            subject: reading.subject,
+            context: reading.rewritten.map_or(Ok(context), |text| raw(Some(&text)))?,
             other_members: members.rest(),
             other_event_members: event.rest(),
+            fingerprint: fingerprint(body),
             ..Self::bare(id, timestamp, topic, name)
         })
     }
@@ -133,32 +157,88 @@ impl Event {
     /// When its context does not fit its name, as for any publisher.
     pub fn new(topic: &str, new: NewEvent) -> Result<Self, EventError> {
         let context = to_raw_value(&new.context).map_err(|_| ContextError::NoArray)?;
+        let head = subject::Head { id: &new.id, name: &new.name, version: None };
+        let reading = subject::read(head, &context, &Rules::STANDARD)?;
         Ok(Self {
-            anchor: context::anchor(&new.name, context.get())?,
+            subject: reading.subject,
+            fingerprint: fingerprint(context.get().as_bytes()),
             context,
             ..Self::bare(id(new.id)?, new.timestamp.to_string(), topic.to_owned(), new.name)
         })
     }
 
-    fn bare(id: String, timestamp: String, topic: String, name: EventName) -> Self {
-        let (other_members, other_event_members) = (Vec::new(), Vec::new());
-        Self { id, topic, name, anchor: None, context: empty_array(), timestamp, other_members, other_event_members }
+    /// The Heartbeat of a hub: what is sent next comes within `period` seconds (NOT-13).
+    ///
+    /// # Errors
+    /// None in practice: its parts are JSON.
+    pub fn heartbeat(id: Uuid, topic: &str, now: Timestamp, period: u32) -> Result<Self, EventError> {
+        let context = raw(Some(&format!(r#"[{{"key":"period","decimal":"{period}"}}]"#)))?;
+        let name = EventName::parse("Heartbeat")?;
+        Ok(Self { context, ..Self::bare(id.to_string(), now.to_string(), topic.to_owned(), name) })
     }
 
-    /// The notification of this event: with the name in the receiver's spelling (SUB-07), and the context's version where
-    /// there is one (UPD-01).
-    pub fn notification(&self, spelling: &str, version: Option<Version>) -> String {
-        let mut event = Object::with_capacity(self.context.get().len() + 512);
+    fn bare(id: String, timestamp: String, topic: String, name: EventName) -> Self {
+        Self {
+            id,
+            topic,
+            name,
+            subject: Subject::Nothing,
+            context: RawValue::NULL.to_owned(),
+            fingerprint: 0,
+            timestamp,
+            other_members: Vec::new(),
+            other_event_members: Vec::new(),
+        }
+    }
+
+    /// Another event of the same time and topic (NOT-11).
+    pub(super) fn retold(&self, id: String, name: EventName, subject: Subject, context: Box<RawValue>) -> Self {
+        Self { subject, context, ..Self::bare(id, self.timestamp.clone(), self.topic.clone(), name) }
+    }
+
+    /// Moves the event's time to `time`, if it is earlier: what the gateway tells never steps back in a topic (CLI-32).
+    pub fn not_before(&mut self, time: Timestamp) -> Timestamp {
+        match self.timestamp.parse::<Timestamp>() {
+            Ok(own) if own >= time => own,
+            _ => {
+                self.timestamp = time.to_string();
+                time
+            }
+        }
+    }
+
+    /// This event with the selected resources that `known` knows, and without the others (IRA-15).
+    pub fn selecting_only(&self, known: impl Fn(&ResourceKey) -> bool) -> Self {
+        let entries = context::entries(self.context.get()).unwrap_or_default();
+        let context = raw(Some(&selection::only_known(&entries, known)));
+        Self { context: context.unwrap_or_else(|_| self.context.clone()), ..self.clone() }
+    }
+
+    /// This event with every reference as a text alone, as some clients need it (POL-17).
+    pub fn with_text_references(&self) -> Self {
+        let entries = context::entries(self.context.get()).unwrap_or_default();
+        let texts: Vec<String> = entries.iter().map(context::Entry::with_text_reference).collect();
+        let context = raw(Some(&json::array(texts.iter().map(String::as_str))));
+        Self { context: context.unwrap_or_else(|_| self.context.clone()), ..self.clone() }
+    }
+
+    /// The notification of this event: with the name in the receiver's spelling (SUB-07), and the context's versions where
+    /// there are any (UPD-01, UPD-03).
+    pub fn notification(&self, spelling: &str, versions: Option<Versions>) -> String {
+        let mut event = ObjectWriter::with_capacity(self.context.get().len() + 512);
         event.text("hub.topic", &self.topic).text("hub.event", spelling);
-        if let Some(version) = version {
-            event.text("context.versionId", &version.to_string());
+        if let Some(Versions { current, prior }) = versions {
+            event.text("context.versionId", &current.to_string());
+            if let Some(prior) = prior {
+                event.text("context.priorVersionId", &prior.to_string());
+            }
         }
         event.raw("context", self.context.get());
-        let ours = |name: &str| version.is_some() && name == "context.versionId";
+        let ours = |name: &str| versions.is_some() && VERSION_MEMBERS.contains(&name);
         for (name, value) in self.other_event_members.iter().filter(|(name, _)| !ours(name)) {
             event.raw(name, value.get());
         }
-        let mut notification = Object::with_capacity(event.0.len() + 128);
+        let mut notification = ObjectWriter::with_capacity(event.len() + 128);
         notification.text("timestamp", &self.timestamp).text("id", &self.id).raw("event", &event.end());
         for (name, value) in &self.other_members {
             notification.raw(name, value.get());
@@ -167,6 +247,9 @@ impl Event {
     }
 }
 
+/// Members that the hub sets itself wherever a context has a version.
+const VERSION_MEMBERS: [&str; 3] = ["context.versionId", "context.priorVersionId", "versionId"];
+
 /// Neither ids nor context: both can name a patient.
 impl fmt::Debug for Event {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -174,37 +257,9 @@ impl fmt::Debug for Event {
     }
 }
 
-/// A JSON object in the writing, of members that are JSON already.
-struct Object(String);
-
-impl Object {
-    fn with_capacity(capacity: usize) -> Self {
-        Self(String::with_capacity(capacity))
-    }
-
-    fn text(&mut self, name: &str, value: &str) -> &mut Self {
-        self.raw(name, &json_text(value))
-    }
-
-    fn raw(&mut self, name: &str, value: &str) -> &mut Self {
-        let separator = if self.0.is_empty() { '{' } else { ',' };
-        // Writing to a string cannot fail.
-        let _ = write!(self.0, "{separator}{}:{value}", json_text(name));
-        self
-    }
-
-    fn end(mut self) -> String {
-        self.0.push('}');
-        self.0
-    }
-}
-
-fn json_text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-fn empty_array() -> Box<RawValue> {
-    RawValue::from_string("[]".to_owned()).expect("an empty array is JSON")
+fn raw(text: Option<&str>) -> Result<Box<RawValue>, EventError> {
+    let text = text.ok_or(EventError::Missing { member: "event.context" })?;
+    Ok(RawValue::from_string(text.to_owned()).map_err(|_| ContextError::NoArray)?)
 }
 
 fn text(members: &mut Members<'_>, name: &str, member: &'static str) -> Result<String, EventError> {
@@ -218,13 +273,30 @@ fn text(members: &mut Members<'_>, name: &str, member: &'static str) -> Result<S
     }
 }
 
+/// A member that is a text and not empty, left in its place.
+fn optional_text(members: &Members<'_>, name: &str) -> Option<String> {
+    serde_json::from_str(members.get(name)?).ok().filter(|text: &String| !text.is_empty())
+}
+
 fn id(id: String) -> Result<String, EventError> {
     if (1..=MAX_ID).contains(&id.chars().count()) { Ok(id) } else { Err(EventError::Id) }
 }
 
-fn name(text: &str) -> Result<EventName, EventError> {
-    let name = EventName::parse(text)?;
-    if name.is("Heartbeat") { Err(EventError::HubOnly) } else { Ok(name) }
+fn name(text: &str, rules: &Rules) -> Result<EventName, EventError> {
+    let name = if rules.names == Names::Any { EventName::parse_any(text)? } else { EventName::parse(text)? };
+    let hub_only = name.is("Heartbeat") && rules.names != Names::StandardAndHeartbeat;
+    if hub_only { Err(EventError::HubOnly) } else { Ok(name) }
+}
+
+/// Events about no resource of which some clients send no context (CLI-43).
+fn may_lack_context(name: &EventName, rules: &Rules) -> bool {
+    rules.contexts == Contexts::Lenient && name.resource().is_none() && !name.is("SyncError")
+}
+
+fn fingerprint(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -246,7 +318,7 @@ mod tests {
     }
 
     fn parse(request: &Value) -> Result<Event, EventError> {
-        Event::parse(request.to_string().as_bytes())
+        Event::parse(request.to_string().as_bytes(), &Rules::STANDARD)
     }
 
     #[test]
@@ -295,12 +367,15 @@ mod tests {
     #[test]
     fn req_09_broken_deep_and_doubled_json_is_refused() {
         for body in ["", "{", "[]", "null", r#"{"id":"a","id":"b"}"#, "{\"id\":\"\u{0}\"}"] {
-            assert!(matches!(Event::parse(body.as_bytes()), Err(EventError::NotAnObject { .. })), "{body}");
+            assert!(
+                matches!(Event::parse(body.as_bytes(), &Rules::STANDARD), Err(EventError::NotAnObject { .. })),
+                "{body}"
+            );
         }
-        assert!(matches!(Event::parse(b"{\"id\":\"\xff\"}"), Err(EventError::NotAnObject { .. })));
+        assert!(matches!(Event::parse(b"{\"id\":\"\xff\"}", &Rules::STANDARD), Err(EventError::NotAnObject { .. })));
         let deep =
             request().to_string().replace("\"p1\"", &format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000)));
-        assert_eq!(Event::parse(deep.as_bytes()).unwrap_err(), EventError::TooDeep);
+        assert_eq!(Event::parse(deep.as_bytes(), &Rules::STANDARD).unwrap_err(), EventError::TooDeep);
     }
 
     #[test]
@@ -314,7 +389,7 @@ mod tests {
             body.replace("{\"key\"", &format!("{canary}{{\"key\"")),
             body.replace("[{", &format!("\"{canary}\", [{{")),
         ] {
-            let error = Event::parse(spoilt.as_bytes()).unwrap_err().to_string();
+            let error = Event::parse(spoilt.as_bytes(), &Rules::STANDARD).unwrap_err().to_string();
             assert!(!error.contains(canary), "{error}");
         }
     }
@@ -323,7 +398,7 @@ mod tests {
     fn req_06_the_notification_keeps_id_time_and_context_and_is_spelt_as_asked() {
         let body = r#"{"timestamp":"2026-05-04T10:15:30+02:00","id":"e\"1","event":{"hub.topic":"t1","hub.event":"Home-open",
             "context":[{"key":"extension","data":1.50}]}}"#;
-        let event = Event::parse(body.as_bytes()).unwrap();
+        let event = Event::parse(body.as_bytes(), &Rules::STANDARD).unwrap();
         assert_eq!(
             event.notification("home-OPEN", None),
             r#"{"timestamp":"2026-05-04T08:15:30Z","id":"e\"1","event":{"hub.topic":"t1","hub.event":"home-OPEN","context":[{"key":"extension","data":1.50}]}}"#
@@ -338,7 +413,7 @@ mod tests {
         sent["event"]["context.versionId"] = json!("");
         let version = Version(Uuid::from_u128(7));
         let received: Value =
-            serde_json::from_str(&parse(&sent).unwrap().notification("Patient-open", Some(version))).unwrap();
+            serde_json::from_str(&parse(&sent).unwrap().notification("Patient-open", Some(version.into()))).unwrap();
         sent["event"]["context.versionId"] = json!(version.to_string());
         assert_eq!(received, sent);
     }
@@ -346,7 +421,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_without_a_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Event::parse(&body);
+            let _ = Event::parse(&body, &Rules::STANDARD);
         }
 
         #[test]

@@ -28,6 +28,9 @@ pub enum EventNameError {
 /// Longer names are refused before they are looked at.
 const MAX_LENGTH: usize = 128;
 
+/// Names that are only relayed are shorter.
+const MAX_RELAYED_LENGTH: usize = 64;
+
 /// Events that are about the session, not about a resource.
 const INFRASTRUCTURE: [&str; 5] = ["Home-open", "SyncError", "UserLogout", "UserHibernate", "Heartbeat"];
 
@@ -59,11 +62,21 @@ impl EventName {
         match text.split_once('-') {
             Some((resource, action)) => {
                 Action::parse(action).ok_or(EventNameError::Action)?;
-                let well_formed = resource.len() > 1 && resource.bytes().all(|byte| byte.is_ascii_alphabetic());
-                well_formed.then(|| Self(text.into())).ok_or(EventNameError::Form)
+                is_resource(resource).then(|| Self(text.into())).ok_or(EventNameError::Form)
             }
             None => is_reverse_domain(text).then(|| Self(text.into())).ok_or(EventNameError::Form),
         }
+    }
+
+    /// As [`Self::parse`], and takes every name that clients in the field have been seen to use (POL-10, CLI-42): it is relayed
+    /// as it is, and is about no context.
+    ///
+    /// # Errors
+    /// When `text` has characters that stand in no name, or too many.
+    pub fn parse_any(text: &str) -> Result<Self, EventNameError> {
+        let relayed = (1..=MAX_RELAYED_LENGTH).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if relayed { Ok(Self(text.into())) } else { Self::parse(text) }
     }
 
     /// The name as it was spelt.
@@ -73,15 +86,18 @@ impl EventName {
 
     /// The FHIR resource type before the dash, as spelt; `None` for events that are about no resource (`Home-open` too).
     pub fn resource(&self) -> Option<&str> {
-        if self.is("Home-open") {
-            return None;
-        }
-        self.0.split_once('-').map(|(resource, _)| resource)
+        if self.is("Home-open") { None } else { self.parts().map(|(resource, _)| resource) }
     }
 
     /// What happens to the context; `None` for events without an action. `Home-open` has [`Action::Open`].
     pub fn action(&self) -> Option<Action> {
-        self.0.split_once('-').and_then(|(_, action)| Action::parse(action))
+        self.parts().map(|(_, action)| action)
+    }
+
+    /// Resource and action; `None` for every other name, such as `DiagnosticReport-opened` (CLI-42).
+    fn parts(&self) -> Option<(&str, Action)> {
+        let (resource, action) = self.0.split_once('-')?;
+        Some((resource, Action::parse(action)?)).filter(|_| is_resource(resource))
     }
 
     /// Whether this is the event called `name`, in whatever case.
@@ -97,6 +113,10 @@ impl Action {
             .find(|(name, _)| name.eq_ignore_ascii_case(text))
             .map(|(_, action)| action)
     }
+}
+
+fn is_resource(text: &str) -> bool {
+    text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 fn is_reverse_domain(text: &str) -> bool {
@@ -172,6 +192,18 @@ mod tests {
             assert_eq!(EventName::parse(name), Err(error), "{name}");
         }
         assert_eq!(EventName::parse(&"x.".repeat(100)), Err(EventNameError::Length));
+    }
+
+    #[test]
+    fn cli_42_names_of_clients_in_the_field_are_relayed_and_are_about_no_context() {
+        for name in ["DiagnosticReport-opened", "dicom-send", "open-patient-chart", "DMVAMessage", "a.b-open", "x"] {
+            let parsed = EventName::parse_any(name).unwrap();
+            assert_eq!((parsed.as_str(), parsed.action(), parsed.resource()), (name, None, None));
+        }
+        assert_eq!(EventName::parse_any("patient-open").unwrap().action(), Some(Action::Open));
+        for name in ["", "*", "a b", "Patient/open", "\u{e9}", &"x".repeat(65)] {
+            assert!(EventName::parse_any(name).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of what the members mean.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -40,6 +40,16 @@ impl<'a> Members<'a> {
         Some(self.0.remove(index).1.get())
     }
 
+    /// The member called `name`, left where it is.
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(member, _)| member == name).map(|(_, value)| value.get())
+    }
+
+    /// What has not been taken, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.get()))
+    }
+
     /// What has not been taken, in order.
     pub fn rest(self) -> Vec<(String, Box<RawValue>)> {
         self.0.into_iter().map(|(name, value)| (name, value.to_owned())).collect()
@@ -74,6 +84,82 @@ impl<'de> Visitor<'de> for MembersVisitor {
         }
         Ok(Members(members))
     }
+}
+
+/// A JSON object in the writing, of members that are JSON already.
+#[derive(Debug, Default)]
+pub struct ObjectWriter(String);
+
+impl ObjectWriter {
+    /// An empty one, with room for so many bytes.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self(String::with_capacity(capacity))
+    }
+
+    /// Adds a member that is a text.
+    pub fn text(&mut self, name: &str, value: &str) -> &mut Self {
+        self.raw(name, &json_text(value))
+    }
+
+    /// Adds a member whose value is JSON already.
+    pub fn raw(&mut self, name: &str, value: &str) -> &mut Self {
+        let separator = if self.0.is_empty() { '{' } else { ',' };
+        // Writing to a string cannot fail.
+        let _ = write!(self.0, "{separator}{}:{value}", json_text(name));
+        self
+    }
+
+    /// How many bytes it has so far.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it has no member yet.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The object.
+    pub fn end(mut self) -> String {
+        if self.0.is_empty() {
+            self.0.push('{');
+        }
+        self.0.push('}');
+        self.0
+    }
+}
+
+/// `object` with this value, JSON already, for the member `name`, and all others as they were. `None` where it is no object.
+pub fn with_member(object: &str, name: &str, value: &str) -> Option<String> {
+    let members: Members<'_> = serde_json::from_str(object).ok()?;
+    let mut written = ObjectWriter::with_capacity(object.len() + value.len());
+    let mut replaced = false;
+    for (member, old) in members.iter() {
+        replaced |= member == name;
+        written.raw(member, if member == name { value } else { old });
+    }
+    if !replaced {
+        written.raw(name, value);
+    }
+    Some(written.end())
+}
+
+/// A JSON array of values that are JSON already.
+pub fn array<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
+    let mut text = String::from("[");
+    for (index, value) in values.into_iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(value);
+    }
+    text.push(']');
+    text
+}
+
+/// A text as JSON writes it.
+pub fn json_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// More members than any envelope has; bounds the search for duplicates.

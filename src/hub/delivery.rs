@@ -1,9 +1,10 @@
 //! Delivery: each connected subscriber's bounded queue, and what is put into it.
 //!
-//! A notification is written once for each spelling of its event's name and shared by all who spell it so. Nothing here
+//! A notification is written once for each spelling of its event's name and shared by all who read it so. Nothing here
 //! waits: who has no room is reported, and cut off (NOT-15).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
 use jiff::Timestamp;
@@ -12,16 +13,20 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 use uuid::Uuid;
 
-use super::topic::{Action, Closing, ConnectionId, EndpointId, Recipient, Spelling};
-use crate::fhircast::{Event, Version, socket_text};
+use super::topic::{Action, Closing, ConnectionId, EndpointId, Recipient};
+use crate::fhircast::{Event, Versions, socket_text};
 
-/// What a socket is told to do next.
+/// What a subscriber's channel is told to do next.
 #[derive(Clone, Debug)]
 pub(super) enum Outgoing {
     /// Close, and send nothing more.
     Close(Closing),
-    /// Send this text.
-    Text(Utf8Bytes),
+    /// Send this confirmation.
+    Confirmation(Utf8Bytes),
+    /// Send this denial.
+    Denial(Utf8Bytes, &'static str),
+    /// Send the notification of the event of this id.
+    Notification(Utf8Bytes, Arc<str>),
 }
 
 /// The hub's end of one socket's queue.
@@ -75,14 +80,20 @@ impl Seats {
             match action {
                 Action::Close { to, why } => self.close(to, why),
                 Action::Confirm { to, events, lease_seconds } => {
-                    self.send(to, socket_text::confirmation(topic, &events, lease_seconds).into(), &mut performed);
+                    let text = socket_text::confirmation(topic, &events, lease_seconds).into();
+                    self.send(to, Outgoing::Confirmation(text), &mut performed);
                 }
-                Action::Deliver { to, event, version } => {
-                    performed.delivered += self.notify(&to, &event, version, &mut performed);
+                Action::Deliver { to, event, versions } => {
+                    performed.delivered += self.notify(&to, &event, versions, &mut performed);
                 }
                 Action::Deny { to, events, reason } => {
-                    self.send(to, socket_text::denial(topic, &events, reason).into(), &mut performed);
+                    let text = socket_text::denial(topic, &events, reason).into();
+                    self.send(to, Outgoing::Denial(text, reason), &mut performed);
                 }
+                Action::Heartbeat { to, period } => match Event::heartbeat(Uuid::new_v4(), topic, now, period) {
+                    Ok(event) => drop(self.notify(&[to], &event, None, &mut performed)),
+                    Err(error) => error!(%error, "Heartbeat not written: this is a mistake in the gateway."),
+                },
                 Action::Raise { to, error } => match error.event(Uuid::new_v4(), topic, now) {
                     Ok(event) => {
                         performed.raised += 1;
@@ -95,26 +106,32 @@ impl Seats {
         performed
     }
 
-    fn notify(&self, to: &[Recipient], event: &Event, version: Option<Version>, performed: &mut Performed) -> usize {
-        let mut written: Vec<(&Spelling, Utf8Bytes)> = Vec::with_capacity(1);
+    fn notify(&self, to: &[Recipient], event: &Event, versions: Option<Versions>, performed: &mut Performed) -> usize {
+        let mut written: Vec<(&Recipient, Utf8Bytes)> = Vec::with_capacity(1);
+        let id: Arc<str> = event.id.as_str().into();
         let mut count = 0;
         for recipient in to {
-            let text = match written.iter().find(|(spelling, _)| **spelling == recipient.spelling) {
+            let text = match written.iter().find(|(other, _)| other.reads_as(recipient)) {
                 Some((_, text)) => text.clone(),
                 None => {
-                    let text = Utf8Bytes::from(event.notification(&recipient.spelling, version));
-                    written.push((&recipient.spelling, text.clone()));
+                    let text = Utf8Bytes::from(if recipient.text_references {
+                        event.with_text_references().notification(&recipient.spelling, versions)
+                    } else {
+                        event.notification(&recipient.spelling, versions)
+                    });
+                    written.push((recipient, text.clone()));
                     text
                 }
             };
-            count += usize::from(self.send(recipient.connection, text, performed));
+            let outgoing = Outgoing::Notification(text, Arc::clone(&id));
+            count += usize::from(self.send(recipient.connection, outgoing, performed));
         }
         count
     }
 
-    fn send(&self, to: ConnectionId, text: Utf8Bytes, performed: &mut Performed) -> bool {
+    fn send(&self, to: ConnectionId, outgoing: Outgoing, performed: &mut Performed) -> bool {
         let Some(seat) = self.0.get(&to) else { return false };
-        match seat.queue.try_send(Outgoing::Text(text)) {
+        match seat.queue.try_send(outgoing) {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Full(_)) => {
                 performed.behind.push((seat.endpoint, to));

@@ -4,7 +4,7 @@ use aws_lc_rs::{digest, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::mount::MOUNTS;
+use super::mount::Mount;
 use super::topic::EndpointId;
 
 /// The secret of one endpoint, as it stands in the URL. Never logged, never kept.
@@ -51,9 +51,9 @@ impl EndpointSecret {
 }
 
 /// Recognises an endpoint by its path alone, whatever scheme, host and port a proxy or the client put before it (CLI-08).
-pub(super) fn named(url: &str) -> Named {
+pub(super) fn named(url: &str, mounts: &[Mount]) -> Named {
     let path = url.split(['?', '#']).next().unwrap_or_default();
-    let secret = MOUNTS.iter().find_map(|mount| path.split_once(&format!("{}/ws/", mount.path)));
+    let secret = mounts.iter().find_map(|mount| path.split_once(&format!("{}/ws/", mount.path)));
     secret.map_or(Named::Foreign, |(_, secret)| Named::Ours(EndpointSecret::from_path(secret.trim_end_matches('/'))))
 }
 
@@ -81,13 +81,16 @@ mod tests {
 
     #[test]
     fn cli_08_an_endpoint_is_recognised_by_its_path_alone() {
+        let mounts = crate::hub::HubSettings::default().mounts();
         let secret = EndpointSecret::generate().unwrap();
         for prefix in ["ws://127.0.0.1:8080", "wss://proxy.example/gateway", "http://[::1]", ""] {
-            let Named::Ours(found) = named(&format!("{prefix}/hub/ws/{}", secret.text())) else { panic!("{prefix}") };
+            let Named::Ours(found) = named(&format!("{prefix}/hub/ws/{}", secret.text()), &mounts) else {
+                panic!("{prefix}")
+            };
             assert_eq!(found.id(), secret.id());
         }
         for foreign in ["ws://localhost/bind/1", "/ws/fhircast/1", "", "abc", "ws://host/?/hub/ws/x"] {
-            assert!(matches!(named(foreign), Named::Foreign), "{foreign}");
+            assert!(matches!(named(foreign, &mounts), Named::Foreign), "{foreign}");
         }
     }
 }

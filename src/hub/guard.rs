@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::Hub;
+use super::policy::ErrorForm;
 use super::problem::Problem;
 use super::settings::HubSettings;
 
@@ -20,7 +21,7 @@ pub(super) async fn guard(State(hub): State<Hub>, request: Request, next: Next) 
     let settings = &hub.0.settings;
     let headers = request.headers().clone();
     if let Err(problem) = check(&headers, settings) {
-        return problem.response(&headers);
+        return problem.response(&headers, ErrorForm::AsAccepted);
     }
     let mut response = match *request.method() {
         Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),

@@ -7,11 +7,16 @@
 //! Invariants: the events of one topic have one order, and every subscriber sees it, since they are decided and queued under
 //! that topic's lock. No lock is held across an await. Every queue is bounded; who falls behind is cut off alone.
 
+mod access;
+mod allowance;
 mod counters;
+mod current;
 mod delivery;
 mod endpoint;
 mod guard;
+mod metadata;
 mod mount;
+mod policy;
 mod problem;
 mod routes;
 mod settings;
@@ -34,17 +39,25 @@ use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 pub use self::counters::Snapshot;
+pub use self::policy::{
+    AnchorNotOpen, ContextForm, ErrorForm, ForeignEndpoint, MountSettings, Profile, RefusalsTo, Resend, Silence,
+    UnsubscribeBy,
+};
 pub use self::settings::HubSettings;
 pub use crate::fhircast::{ContextEntry, NewEvent};
 
 use self::counters::Counters;
 use self::delivery::{Outgoing, Seat};
 use self::endpoint::{EndpointSecret, topic_digest};
-use self::mount::{MOUNTS, Policy};
-use self::topic::{Change, Closing, Command, ConnectionId, Context, Effects, Ended, EndpointId, Refusal, Wish};
+use self::mount::Mount;
+use self::policy::Policy;
+use self::topic::{
+    Change, Closing, Command, ConnectionId, Context, Effects, Ended, EndpointId, Outcome, Publisher, Refusal, Target,
+    Wish,
+};
 use self::topics::{Slot, Topics};
 use crate::clock::{Clock, timestamp};
-use crate::fhircast::{Acknowledgement, Event, EventError, Version};
+use crate::fhircast::{Acknowledgement, Edition, Event, EventError, Version};
 
 /// The hub. Clones are the same hub.
 #[derive(Clone)]
@@ -52,6 +65,7 @@ pub struct Hub(Arc<Inner>);
 
 struct Inner {
     settings: HubSettings,
+    mounts: Arc<[Mount]>,
     clock: Arc<dyn Clock>,
     topics: Topics,
     /// Which topic each live endpoint belongs to.
@@ -67,8 +81,10 @@ struct Inner {
 pub struct Published {
     /// The event's id.
     pub id: String,
-    /// The version of the context that it opened, if it opened one (UPD-01).
+    /// The version of the context that it opened or updated, if it did (UPD-01, UPD-03).
     pub version: Option<Version>,
+    /// Whether a part of it was left out (IRA-15).
+    pub partial: bool,
     /// How many subscribers it was queued for.
     pub delivered: usize,
 }
@@ -76,15 +92,18 @@ pub struct Published {
 /// Why an event was not published. Nothing has changed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishRefusal {
-    /// Content sharing is not offered.
-    #[error("updates and selects are not supported by this hub: see `eventsSupported` of its configuration")]
-    ContentSharing,
     /// The event is not well formed: the publisher's fault, and the same event will fail again.
     #[error(transparent)]
     Event(#[from] EventError),
+    /// The topic does not take it as it is now.
+    #[error(transparent)]
+    Refused(#[from] EventRefused),
     /// The hub is ending; the same event may be published again later.
     #[error("the hub is shutting down")]
     ShuttingDown,
+    /// Applications publish more often on the topic than they may (T18).
+    #[error("more events are published on this topic than the hub distributes: try again in a second")]
+    TooManyEvents,
     /// The hub knows as many topics as it may; some will be forgotten.
     #[error("the hub has as many topics as it may have")]
     TooManyTopics,
@@ -93,16 +112,25 @@ pub enum PublishRefusal {
     Topic,
 }
 
+/// Why a topic does not take an event: a sentence for the publisher.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct EventRefused(Refusal);
+
 /// What follows from a command for its sender.
 struct Done {
-    version: Option<Version>,
+    outcome: Outcome,
     delivered: usize,
 }
 
 /// Why a subscription is not taken, or not changed.
+#[derive(Debug, thiserror::Error)]
 enum Unsubscribable {
+    #[error("the hub cannot make an endpoint just now")]
     NoRandomness,
+    #[error(transparent)]
     Refused(Refusal),
+    #[error("the hub has as many topics as it may have")]
     TooManyTopics,
 }
 
@@ -115,6 +143,7 @@ impl Hub {
     pub fn new(settings: HubSettings, clock: Arc<dyn Clock>) -> Self {
         let hub = Self(Arc::new(Inner {
             topics: Topics::new(settings.max_topics, settings.limits()),
+            mounts: settings.mounts().into(),
             settings,
             clock,
             endpoints: RwLock::default(),
@@ -127,10 +156,17 @@ impl Hub {
         hub
     }
 
-    /// The `hub.url` of the standard mount, for a hub that listens at `address`.
+    /// The `hub.url` of the standard's current edition, for a hub that listens at `address`; of the first mount, where a site
+    /// has switched that one off.
     pub fn url(&self, address: SocketAddr) -> String {
         let base = self.0.settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-        format!("{}{}", base.trim_end_matches('/'), MOUNTS[0].path)
+        let path = self.0.mounts.first().map_or("", |mount| &mount.path);
+        format!("{}{path}", base.trim_end_matches('/'))
+    }
+
+    /// Every path under which the hub is served, with its edition.
+    pub fn mounts(&self) -> impl Iterator<Item = (&str, Edition)> {
+        self.0.mounts.iter().map(|mount| (mount.path.as_str(), mount.edition))
     }
 
     /// Every mount's routes.
@@ -144,7 +180,8 @@ impl Hub {
     /// When the event is not well formed, or the hub is full or ending; then nothing has changed.
     #[expect(clippy::unused_async, reason = "a topic's change will be committed before this returns, and that waits")]
     pub async fn publish(&self, topic: &str, event: NewEvent) -> Result<Published, PublishRefusal> {
-        self.publish_event(Event::new(topic, event)?)
+        let policy = Policy::of(Profile::Standard, Edition::Stu3);
+        self.publish_event(Event::new(topic, event)?, policy, Publisher::Gateway)
     }
 
     /// Does what is due by now: leases, answers that did not come, lost connections. The hub does this every second.
@@ -189,7 +226,12 @@ impl Hub {
         self.0.shutdown.is_cancelled()
     }
 
-    fn publish_event(&self, event: Event) -> Result<Published, PublishRefusal> {
+    fn publish_event(
+        &self,
+        mut event: Event,
+        policy: Policy,
+        publisher: Publisher,
+    ) -> Result<Published, PublishRefusal> {
         if self.is_shutting_down() {
             return Err(PublishRefusal::ShuttingDown);
         }
@@ -197,12 +239,40 @@ impl Hub {
             return Err(PublishRefusal::Topic);
         }
         let (id, topic, name, now) = (event.id.clone(), event.topic.clone(), event.name.clone(), self.now());
-        let command = Command::Publish { event: Arc::new(event), version: Version(Uuid::new_v4()) };
-        let done = self.0.topics.with(&topic, now, |slot| self.command(slot, &topic, command, now));
-        let done = done.map_err(|_| PublishRefusal::TooManyTopics)?.map_err(|_| PublishRefusal::ContentSharing)?;
+        let version = Version(Uuid::new_v4());
+        let publish = |slot: &mut Slot| -> Result<Done, PublishRefusal> {
+            self.admit(slot, &mut event, publisher, now)?;
+            let command = Command::Publish { event: Arc::new(event), version, policy, publisher };
+            self.command(slot, &topic, command, now).map_err(|refusal| PublishRefusal::Refused(EventRefused(refusal)))
+        };
+        let done = self.0.topics.with(&topic, now, publish).map_err(|_| PublishRefusal::TooManyTopics)??;
         self.0.counters.events_published.add(1);
         debug!(topic = %topic_digest(&topic), event = %name, delivered = done.delivered, "Event published.");
-        Ok(Published { id, version: done.version, delivered: done.delivered })
+        if done.outcome.id_was_taken {
+            warn!(topic = %topic_digest(&topic), event = %name, "Event has the id of another one; taken as new.");
+        }
+        let Outcome { version, partial, .. } = done.outcome;
+        Ok(Published { id, version, partial, delivered: done.delivered })
+    }
+
+    /// Applications publish no more often than they may (T18); the gateway's own times never step back (CLI-32).
+    fn admit(
+        &self,
+        slot: &mut Slot,
+        event: &mut Event,
+        publisher: Publisher,
+        now: Timestamp,
+    ) -> Result<(), PublishRefusal> {
+        let settings = &self.0.settings;
+        match publisher {
+            Publisher::Gateway => slot.told = event.not_before(slot.told),
+            Publisher::Application => {
+                if !slot.allowance.take(now, settings.events_per_second, settings.events_burst) {
+                    return Err(PublishRefusal::TooManyEvents);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn subscribe(&self, topic: &str, wish: Wish, policy: Policy) -> Result<EndpointSecret, Unsubscribable> {
@@ -215,8 +285,8 @@ impl Hub {
         self.on_known_topic(topic, Command::Resubscribe { endpoint, wish })
     }
 
-    fn unsubscribe(&self, topic: &str, endpoint: EndpointId) -> Result<(), Unsubscribable> {
-        self.on_known_topic(topic, Command::Unsubscribe { endpoint })
+    fn unsubscribe(&self, topic: &str, target: Target, principal: Arc<str>) -> Result<(), Unsubscribable> {
+        self.on_known_topic(topic, Command::Unsubscribe { target, principal })
     }
 
     fn on_topic(&self, topic: &str, command: Command) -> Result<(), Unsubscribable> {
@@ -234,6 +304,18 @@ impl Hub {
     /// The current context of `topic`; an unknown topic has none, and looks the same (CTX-09).
     fn current_context(&self, topic: &str) -> Option<Context> {
         self.0.topics.with_known(topic, self.now(), |slot| slot.topic.current().cloned()).flatten()
+    }
+
+    /// Whether anybody follows `topic`, or it is some user's (IRA-10).
+    fn is_session(&self, topic: &str) -> bool {
+        self.0.topics.with_known(topic, self.now(), |slot| slot.topic.is_session()).unwrap_or(false)
+    }
+
+    /// Whether a connection to `endpoint` would take over once too often (CLI-27).
+    fn is_taken_over_too_often(&self, topic: &str, endpoint: EndpointId) -> bool {
+        let now = self.now();
+        let asked = |slot: &mut Slot| slot.topic.is_taken_over_too_often(endpoint, now);
+        self.0.topics.with_known(topic, now, asked).unwrap_or(false)
     }
 
     /// The topic that `endpoint` belongs to, while it is live.
@@ -294,7 +376,7 @@ impl Hub {
     /// Applies `command`, and all that follows from it: commit, deliver, and cut off whoever could not be delivered to.
     fn command(&self, slot: &mut Slot, name: &str, command: Command, now: Timestamp) -> Result<Done, Refusal> {
         let effects = slot.topic.apply(command, now)?;
-        let mut done = Done { version: effects.version, delivered: 0 };
+        let mut done = Done { outcome: effects.outcome, delivered: 0 };
         let mut pending = vec![effects];
         while let Some(Effects { changes, actions, .. }) = pending.pop() {
             self.commit(name, &changes);
@@ -336,7 +418,7 @@ impl Hub {
                     self.0.counters.subscriptions_ended.add(1);
                     self.endpoints_mut().remove(endpoint);
                 }
-                Change::Cleared | Change::Closed | Change::Opened | Change::Resubscribed => {}
+                Change::Cleared | Change::Closed | Change::Opened | Change::Resubscribed | Change::Updated => {}
             }
         }
     }

@@ -4,25 +4,34 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
+use super::policy::ErrorForm;
+
 /// Why a request is refused. The reason repeats nothing of the request.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
     pub(super) reason: String,
+    /// What a client without a good token is told of tokens (RFC 6750, 3).
+    pub(super) challenge: Option<HeaderValue>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into() }
+        Self { status, reason: reason.into(), challenge: None }
     }
 
     pub(super) fn bad_request(error: impl std::error::Error) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error.to_string())
     }
 
-    /// The answer, in the form that the request's `Accept` names; plain text where it names none (CLI-30).
-    pub(super) fn response(self, request: &HeaderMap) -> Response {
-        let (content_type, body) = match form(request) {
+    /// The answer, in the form that the request's `Accept` names; plain text where it names none (CLI-30). A mount may have
+    /// JSON for all who name none (POL-05).
+    pub(super) fn response(self, request: &HeaderMap, errors: ErrorForm) -> Response {
+        let form = match (form(request), errors) {
+            (Form::Text, ErrorForm::Json) => Form::Json,
+            (form, _) => form,
+        };
+        let (content_type, body) = match form {
             Form::FhirJson => ("application/fhir+json", outcome(&self.reason)),
             Form::Json => {
                 let detail = self.status.canonical_reason().unwrap_or_default();
@@ -33,6 +42,12 @@ impl Problem {
         let mut response = (self.status, [(header::CONTENT_TYPE, content_type)], body).into_response();
         if self.status == StatusCode::UPGRADE_REQUIRED {
             response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        }
+        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }
@@ -78,7 +93,7 @@ mod tests {
         ] {
             let mut request = HeaderMap::new();
             request.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap());
-            let response = Problem::new(StatusCode::BAD_REQUEST, "no").response(&request);
+            let response = Problem::new(StatusCode::BAD_REQUEST, "no").response(&request, ErrorForm::AsAccepted);
             assert_eq!(response.headers()[header::CONTENT_TYPE], content_type, "{accept}");
             assert_eq!(response.status(), StatusCode::BAD_REQUEST);
         }

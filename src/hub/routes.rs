@@ -15,23 +15,40 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::SignedDuration;
-use serde::Serialize;
 use serde_json::json;
-use serde_json::value::RawValue;
 
+use super::access::Access;
 use super::endpoint::{EndpointSecret, Named, named};
-use super::mount::{MOUNTS, Mount};
+use super::mount::Mount;
+use super::policy::{AnchorNotOpen, ForeignEndpoint, Policy, UnsubscribeBy};
 use super::problem::Problem;
-use super::topic::{Refusal, Wish};
-use super::{Hub, PublishRefusal, Unsubscribable, guard, socket};
-use crate::fhircast::configuration::Configuration;
-use crate::fhircast::{Event, Mode, SubscriptionRequest};
+use super::topic::{Publisher, Refusal, Target, Unopened, WILDCARD, Wish};
+use super::{EventRefused, Hub, PublishRefusal, Unsubscribable, current, guard, metadata, socket};
+use crate::fhircast::configuration::{Configuration, Offer};
+use crate::fhircast::json::Members;
+use crate::fhircast::subscription::SubscriptionRules;
+use crate::fhircast::{Edition, Event, Mode, SubscriptionRequest};
 
 /// A hub, as seen through one mount.
 #[derive(Clone)]
-struct Door {
-    hub: Hub,
-    mount: &'static Mount,
+pub(super) struct Door {
+    pub(super) hub: Hub,
+    /// Which of the hub's mounts.
+    index: usize,
+}
+
+impl Door {
+    pub(super) fn mount(&self) -> &Mount {
+        &self.hub.0.mounts[self.index]
+    }
+
+    fn policy(&self) -> &Policy {
+        &self.mount().policy
+    }
+
+    fn refuse(&self, problem: Problem, request: &HeaderMap) -> Response {
+        problem.response(request, self.policy().errors)
+    }
 }
 
 /// Forms are small.
@@ -42,43 +59,74 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Every mount's routes, with and without a trailing slash (CLI-01), behind the guard.
 pub(super) fn routes(hub: &Hub) -> Router {
-    let mounts = MOUNTS.iter().map(|mount| mounted(Door { hub: hub.clone(), mount }));
-    let routes = mounts.fold(Router::new(), Router::merge);
+    let doors = (0..hub.0.mounts.len()).map(|index| Door { hub: hub.clone(), index });
+    let routes = doors.map(mounted).fold(metadata::routes(hub), Router::merge);
     routes.layer(axum::middleware::from_fn_with_state(hub.clone(), guard::guard))
 }
 
+/// A topic may hold any character, a slash too (CLI-04): it is the rest of the path.
 fn mounted(door: Door) -> Router {
-    let path = door.mount.path;
-    let mut routes = Router::new().route(&format!("{path}/ws/{{secret}}"), get(connect));
+    let path = door.mount().path.clone();
+    let mut routes = Router::new()
+        .route(&format!("{path}/ws/{{secret}}"), get(connect))
+        .route(&format!("{path}/{{*topic}}"), get(current_context).post(request_on_topic));
     for slash in ["", "/"] {
         routes = routes
             .route(&format!("{path}{slash}"), post(request))
-            .route(&format!("{path}/{{topic}}{slash}"), get(current_context).post(request_on_topic))
             .route(&format!("{path}/.well-known/fhircast-configuration{slash}"), get(configuration));
     }
     routes.with_state(door)
 }
 
 async fn configuration(State(door): State<Door>) -> Response {
-    axum::Json(Configuration::new(&door.hub.0.settings.events)).into_response()
+    let policy = door.policy();
+    let offer = Offer {
+        edition: door.mount().edition,
+        webhooks: policy.webhooks,
+        heartbeat: policy.heartbeat,
+        non_current_updates: policy.non_current_updates,
+        site_events: &door.hub.0.settings.events,
+    };
+    axum::Json(Configuration::new(offer)).into_response()
 }
 
-/// `POST {hub}`: a subscription or an event, by its content type (SUB-01, REQ-01, CLI-02).
+/// `POST {hub}`: a subscription or an event, by its content type and members (SUB-01, REQ-01, CLI-02).
 async fn request(State(door): State<Door>, request: Request) -> Response {
-    answer(request, async |headers, body| match media_type(headers).as_str() {
-        FORM => subscription(&door, headers, &read(body, MAX_FORM).await?),
-        media_type => event(&door, media_type, None, body).await,
+    answer(&door, request, async |headers, body| match media_type(headers).as_str() {
+        FORM => {
+            let body = read(body, MAX_FORM).await?;
+            let request = SubscriptionRequest::parse(&body, subscription_rules(&door));
+            subscription(&door, headers, &request.map_err(Problem::bad_request)?).await
+        }
+        media_type => {
+            check_media_type(media_type)?;
+            let body = read(body, door.hub.0.settings.max_event_bytes()).await?;
+            if door.policy().json_subscriptions && is_subscription(&body) {
+                let request = SubscriptionRequest::parse_json(&body, subscription_rules(&door));
+                return subscription(&door, headers, &request.map_err(Problem::bad_request)?).await;
+            }
+            event(&door, headers, None, &body).await
+        }
     })
     .await
 }
 
 /// `POST {hub}/{topic}`: an event (REQ-02).
 async fn request_on_topic(State(door): State<Door>, Path(topic): Path<String>, request: Request) -> Response {
-    answer(request, async |headers, body| event(&door, &media_type(headers), Some(topic), body).await).await
+    answer(&door, request, async |headers, body| {
+        check_media_type(&media_type(headers))?;
+        let body = read(body, door.hub.0.settings.max_event_bytes()).await?;
+        event(&door, headers, Some(without_slash(&topic)), &body).await
+    })
+    .await
 }
 
 /// Runs `work` on a request's head and body; what it refuses becomes the answer.
-async fn answer(request: Request, work: impl AsyncFnOnce(&HeaderMap, Body) -> Result<Response, Problem>) -> Response {
+async fn answer(
+    door: &Door,
+    request: Request,
+    work: impl AsyncFnOnce(&HeaderMap, Body) -> Result<Response, Problem>,
+) -> Response {
     let (parts, body) = request.into_parts();
     let coded = parts.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
     let worked = if coded {
@@ -89,7 +137,7 @@ async fn answer(request: Request, work: impl AsyncFnOnce(&HeaderMap, Body) -> Re
     } else {
         work(&parts.headers, body).await
     };
-    worked.unwrap_or_else(|problem| problem.response(&parts.headers))
+    worked.unwrap_or_else(|problem| door.refuse(problem, &parts.headers))
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -98,6 +146,15 @@ const FORM: &str = "application/x-www-form-urlencoded";
 fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn check_media_type(media_type: &str) -> Result<(), Problem> {
+    if matches!(media_type, "application/json" | "application/fhir+json") {
+        return Ok(());
+    }
+    let reason = "the hub takes subscriptions as application/x-www-form-urlencoded at hub.url, and events as \
+                  application/json or application/fhir+json";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason))
 }
 
 async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
@@ -111,59 +168,135 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
     }
 }
 
-async fn event(door: &Door, media_type: &str, topic: Option<String>, body: Body) -> Result<Response, Problem> {
-    if !matches!(media_type, "application/json" | "application/fhir+json") {
-        let reason = "the hub takes subscriptions as application/x-www-form-urlencoded at hub.url, and events as \
-                      application/json or application/fhir+json";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
-    }
-    let body = read(body, door.hub.0.settings.max_event_bytes()).await?;
-    let event = Event::parse(&body).map_err(Problem::bad_request)?;
+/// A topic in a path has been decoded once (CLI-04); the one slash after it is the path's own (CLI-01).
+fn without_slash(topic: &str) -> &str {
+    topic.strip_suffix('/').unwrap_or(topic)
+}
+
+/// JSON with `hub.mode` and without `event` (CLI-02).
+fn is_subscription(body: &[u8]) -> bool {
+    let members: Option<Members<'_>> = serde_json::from_slice(body).ok();
+    members.is_some_and(|members| members.get("hub.mode").is_some() && members.get("event").is_none())
+}
+
+async fn event(door: &Door, headers: &HeaderMap, topic: Option<&str>, body: &[u8]) -> Result<Response, Problem> {
+    let event = Event::parse(body, &door.mount().rules()).map_err(Problem::bad_request)?;
     if topic.is_some_and(|topic| topic != event.topic) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "`event.hub.topic` is not the topic of the URL"));
     }
-    let published = door.hub.publish_event(event)?;
+    let access = door.hub.access(headers, &event.topic).await?;
+    access.check_write(event.name.as_str())?;
+    let policy = *door.policy();
+    let published = door.hub.publish_event(event, policy, Publisher::Application);
+    let published = published.map_err(|refusal| refused(&refusal, &policy))?;
     let mut accepted = json!({"id": published.id});
     if let Some(version) = published.version {
         accepted["context.versionId"] = version.to_string().into();
     }
-    Ok((StatusCode::ACCEPTED, axum::Json(accepted)).into_response())
+    let status = if published.partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::ACCEPTED };
+    Ok((status, axum::Json(accepted)).into_response())
 }
 
-fn subscription(door: &Door, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
-    if door.hub.is_shutting_down() {
-        return Err(Problem::from(PublishRefusal::ShuttingDown));
+fn subscription_rules(door: &Door) -> SubscriptionRules {
+    let policy = door.policy();
+    SubscriptionRules {
+        wildcard: policy.wildcard,
+        webhooks: policy.webhooks && door.mount().edition < Edition::Stu3,
+        name_required: policy.name_required,
     }
-    let request = SubscriptionRequest::parse(body).map_err(Problem::bad_request)?;
-    let endpoint = request.endpoint.as_deref().map(named);
-    let secret = match (request.mode, endpoint) {
-        (Mode::Subscribe, Some(Named::Ours(secret))) => {
-            door.hub.resubscribe(&request.topic, secret.id(), wish(&request))?;
+}
+
+async fn subscription(door: &Door, headers: &HeaderMap, request: &SubscriptionRequest) -> Result<Response, Problem> {
+    if door.hub.is_shutting_down() {
+        return Err(refused(&PublishRefusal::ShuttingDown, door.policy()));
+    }
+    let access = door.hub.access(headers, &request.topic).await?;
+    let endpoint = match request.mode {
+        Mode::Subscribe => subscribed(door, headers, request, &access)?,
+        Mode::Unsubscribe => unsubscribed(door, headers, request, &access)?,
+    };
+    Ok((StatusCode::ACCEPTED, axum::Json(json!({"hub.channel.endpoint": endpoint}))).into_response())
+}
+
+/// The endpoint of the subscription that there is now.
+fn subscribed(
+    door: &Door,
+    headers: &HeaderMap,
+    request: &SubscriptionRequest,
+    access: &Access,
+) -> Result<String, Problem> {
+    let policy = door.policy();
+    let mut wish = wish(request, access)?;
+    let secret = match request.endpoint.as_deref().map(|url| (url, named(url, &door.hub.0.mounts))) {
+        Some((_, Named::Ours(secret))) => {
+            door.hub.resubscribe(&request.topic, secret.id(), wish)?;
             secret
         }
-        // An address that the client has made up is no mistake: it uses the one in the answer (CLI-09).
-        (Mode::Subscribe, Some(Named::Foreign) | None) => {
-            door.hub.subscribe(&request.topic, wish(&request), door.mount.policy)?
-        }
-        (Mode::Unsubscribe, Some(Named::Ours(secret))) => {
-            door.hub.unsubscribe(&request.topic, secret.id())?;
-            secret
-        }
-        (Mode::Unsubscribe, Some(Named::Foreign)) => {
+        Some((_, Named::Foreign)) if policy.foreign_endpoint == ForeignEndpoint::Unknown => {
             return Err(Unsubscribable::Refused(Refusal::EndpointUnknown).into());
         }
-        (Mode::Unsubscribe, None) => {
-            let reason = "hub.channel.endpoint is missing: an unsubscribe names the endpoint of its subscription";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, reason));
+        // An address that the client has made up is no mistake: it uses the one in the answer (CLI-09).
+        Some((alias, Named::Foreign)) => {
+            wish.alias = Some(alias.to_owned());
+            door.hub.subscribe(&request.topic, wish, *policy)?
         }
+        None => door.hub.subscribe(&request.topic, wish, *policy)?,
     };
-    let accepted = json!({"hub.channel.endpoint": endpoint_url(door, headers, &secret)});
-    Ok((StatusCode::ACCEPTED, axum::Json(accepted)).into_response())
+    Ok(endpoint_url(door, headers, &secret))
 }
 
-fn wish(request: &SubscriptionRequest) -> Wish {
+/// The endpoint of the subscription that has ended, as far as the client has named one.
+fn unsubscribed(
+    door: &Door,
+    headers: &HeaderMap,
+    request: &SubscriptionRequest,
+    access: &Access,
+) -> Result<String, Problem> {
+    let endpoint_only = door.policy().unsubscribe_by == UnsubscribeBy::Endpoint;
+    let end = |target| {
+        let ended = door.hub.unsubscribe(&request.topic, target, access.principal.clone());
+        // IHE has another word for it (IRA-16).
+        ended.map_err(|refusal| if endpoint_only { Problem::bad_request(refusal) } else { refusal.into() })
+    };
+    let named = request.endpoint.as_deref().map(|url| (url, named(url, &door.hub.0.mounts)));
+    match (named, &request.name) {
+        (Some((_, Named::Ours(secret))), _) => {
+            end(Target::Endpoint(secret.id()))?;
+            Ok(endpoint_url(door, headers, &secret))
+        }
+        (Some((alias, Named::Foreign)), _) if !endpoint_only => {
+            end(Target::Alias(alias.to_owned()))?;
+            Ok(alias.to_owned())
+        }
+        (None, Some(name)) if !endpoint_only => {
+            end(Target::Name(name.clone()))?;
+            Ok(String::new())
+        }
+        _ => {
+            let reason = "hub.channel.endpoint is missing or not this hub's: an unsubscribe names the endpoint of its \
+                          subscription";
+            Err(Problem::new(StatusCode::BAD_REQUEST, reason))
+        }
+    }
+}
+
+/// What a request asks for, as far as its sender may have it (SUB-15).
+fn wish(request: &SubscriptionRequest, access: &Access) -> Result<Wish, Problem> {
+    let granted = |name: &&std::sync::Arc<str>| &***name == WILDCARD || access.scopes.can_read(name);
+    let events: Vec<_> = request.events.iter().filter(granted).cloned().collect();
+    if events.is_empty() && !request.events.is_empty() {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "the access token has no scope to read any of these events"));
+    }
     let lease = request.lease_seconds.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
-    Wish { events: request.events.clone(), lease: lease.map(SignedDuration::from_secs), name: request.name.clone() }
+    Ok(Wish {
+        events,
+        lease: lease.map(SignedDuration::from_secs),
+        token_ends: access.token_ends,
+        name: request.name.clone(),
+        alias: None,
+        principal: access.principal.clone(),
+        scopes: access.scopes.clone(),
+    })
 }
 
 /// Where the subscriber connects: at the mount's public address, else at the one it has asked at (SUB-10, CLI-07).
@@ -173,30 +306,33 @@ fn endpoint_url(door: &Door, headers: &HeaderMap, secret: &EndpointSecret) -> St
         Some(url) => url.trim_end_matches('/').replacen("http", "ws", 1),
         None => format!("ws://{host}"),
     };
-    format!("{base}{}/ws/{}", door.mount.path, secret.text())
-}
-
-#[derive(Serialize)]
-struct CurrentContext<'a> {
-    #[serde(rename = "context.type")]
-    context_type: &'a str,
-    #[serde(rename = "context.versionId")]
-    version: String,
-    context: &'a RawValue,
+    format!("{base}{}/ws/{}", door.mount().path, secret.text())
 }
 
 /// `GET {hub}/{topic}` (CTX-01, CTX-02).
-async fn current_context(State(door): State<Door>, Path(topic): Path<String>) -> Response {
-    let current = door.hub.current_context(&topic);
-    match &current {
-        None => axum::Json(json!({"context.type": "", "context": []})).into_response(),
-        Some(context) => axum::Json(CurrentContext {
-            context_type: &context.anchor.resource_type,
-            version: context.version.to_string(),
-            context: &context.event.context,
-        })
-        .into_response(),
+async fn current_context(State(door): State<Door>, Path(topic): Path<String>, headers: HeaderMap) -> Response {
+    match tell_current_context(&door, without_slash(&topic), &headers).await {
+        Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        Err(problem) => door.refuse(problem, &headers),
     }
+}
+
+async fn tell_current_context(door: &Door, topic: &str, headers: &HeaderMap) -> Result<String, Problem> {
+    if !crate::fhircast::subscription::is_topic(topic) {
+        return Err(refused(&PublishRefusal::Topic, door.policy()));
+    }
+    let access = door.hub.access(headers, topic).await?;
+    if door.policy().session_required && !door.hub.is_session(topic) {
+        return Err(Problem::new(StatusCode::NOT_FOUND, Refusal::SessionUnknown.to_string()));
+    }
+    let current = door.hub.current_context(topic);
+    let mut content_may_be_read = true;
+    if let Some(context) = &current {
+        access.check_read(context.event.name.as_str())?;
+        content_may_be_read = access.scopes.can_read(&format!("{}-update", context.anchor.resource_type));
+    }
+    let mount = door.mount();
+    Ok(current::written(current.as_ref(), mount.policy.context_form, mount.edition, content_may_be_read))
 }
 
 /// `GET {hub}/ws/{secret}`: the subscriber's socket (CONF-05).
@@ -208,46 +344,70 @@ async fn connect(
 ) -> Response {
     let Ok(upgrade) = upgrade else {
         let reason = "this is a subscription's endpoint: connect by WebSocket (RFC 6455, version 13)";
-        return Problem::new(StatusCode::UPGRADE_REQUIRED, reason).response(&headers);
+        return door.refuse(Problem::new(StatusCode::UPGRADE_REQUIRED, reason), &headers);
     };
     let endpoint = EndpointSecret::from_path(&secret).id();
     match door.hub.topic_of(endpoint) {
-        Some(_) if door.hub.is_shutting_down() => Problem::from(PublishRefusal::ShuttingDown).response(&headers),
+        Some(_) if door.hub.is_shutting_down() => {
+            door.refuse(refused(&PublishRefusal::ShuttingDown, door.policy()), &headers)
+        }
+        Some(topic) if door.hub.is_taken_over_too_often(&topic, endpoint) => {
+            let reason =
+                "this endpoint was connected to too often within a minute, each connection ending the one before";
+            door.refuse(Problem::new(StatusCode::TOO_MANY_REQUESTS, reason), &headers)
+        }
         Some(topic) => socket::accept(upgrade, door.hub, topic, endpoint),
         None => {
             let reason = "no such subscription: it has ended, or never was; subscribe again";
-            Problem::new(StatusCode::NOT_FOUND, reason).response(&headers)
+            door.refuse(Problem::new(StatusCode::NOT_FOUND, reason), &headers)
         }
     }
 }
 
-impl From<PublishRefusal> for Problem {
-    fn from(refusal: PublishRefusal) -> Self {
-        let status = match refusal {
-            PublishRefusal::ContentSharing | PublishRefusal::Event(_) | PublishRefusal::Topic => {
-                StatusCode::BAD_REQUEST
-            }
-            PublishRefusal::ShuttingDown | PublishRefusal::TooManyTopics => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        Self::new(status, refusal.to_string())
+fn refused(refusal: &PublishRefusal, policy: &Policy) -> Problem {
+    let status = match refusal {
+        PublishRefusal::Event(_) | PublishRefusal::Topic => StatusCode::BAD_REQUEST,
+        PublishRefusal::Refused(EventRefused(refusal)) => status(*refusal, policy),
+        PublishRefusal::TooManyEvents => StatusCode::TOO_MANY_REQUESTS,
+        PublishRefusal::ShuttingDown | PublishRefusal::TooManyTopics => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    Problem::new(status, refusal.to_string())
+}
+
+/// What a topic's refusal is over HTTP, by the mount's policy (POL-12, POL-13).
+fn status(refusal: Refusal, policy: &Policy) -> StatusCode {
+    let unopened = |policy: AnchorNotOpen| match policy {
+        AnchorNotOpen::NotFound => StatusCode::NOT_FOUND,
+        AnchorNotOpen::Accept | AnchorNotOpen::Conflict => StatusCode::CONFLICT,
+    };
+    match refusal {
+        Refusal::AnchorNotOpen(Unopened::Close) => unopened(policy.close_of_unopened),
+        Refusal::AnchorNotOpen(Unopened::Select) => unopened(policy.select_of_unopened),
+        Refusal::AnchorNotOpen(Unopened::Update) => unopened(policy.update_of_unopened),
+        Refusal::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Refusal::EndpointUnknown => StatusCode::NOT_FOUND,
+        Refusal::NotCurrent => StatusCode::CONFLICT,
+        Refusal::StaleVersion if policy.stale_version_is_bad_request => StatusCode::BAD_REQUEST,
+        Refusal::StaleVersion => StatusCode::CONFLICT,
+        Refusal::TooManySubscriptions => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::HeldByOpen
+        | Refusal::IdentityFixed
+        | Refusal::NoEvents
+        | Refusal::NoTarget
+        | Refusal::NotOutstanding
+        | Refusal::SessionUnknown => StatusCode::BAD_REQUEST,
     }
 }
 
 impl From<Unsubscribable> for Problem {
     fn from(refusal: Unsubscribable) -> Self {
-        match refusal {
-            Unsubscribable::NoRandomness => {
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the hub cannot make an endpoint just now")
-            }
-            Unsubscribable::Refused(refusal) => {
-                let status = match refusal {
-                    Refusal::EndpointUnknown => StatusCode::NOT_FOUND,
-                    Refusal::TooManySubscriptions => StatusCode::TOO_MANY_REQUESTS,
-                    Refusal::ContentSharing | Refusal::NoEvents | Refusal::NotOutstanding => StatusCode::BAD_REQUEST,
-                };
-                Self::new(status, refusal.to_string())
-            }
-            Unsubscribable::TooManyTopics => Self::from(PublishRefusal::TooManyTopics),
-        }
+        let status = match refusal {
+            Unsubscribable::NoRandomness => StatusCode::INTERNAL_SERVER_ERROR,
+            Unsubscribable::Refused(Refusal::EndpointUnknown) => StatusCode::NOT_FOUND,
+            Unsubscribable::Refused(Refusal::TooManySubscriptions) => StatusCode::TOO_MANY_REQUESTS,
+            Unsubscribable::Refused(_) => StatusCode::BAD_REQUEST,
+            Unsubscribable::TooManyTopics => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, refusal.to_string())
     }
 }

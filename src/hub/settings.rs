@@ -1,12 +1,16 @@
 //! What the hub may be told: addresses it is known by, times, and bounds.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
+use super::mount::Mount;
+use super::policy::{ContextForm, ErrorForm, MountSettings, Profile};
 use super::topic::Limits;
+use crate::fhircast::Edition;
 
 /// The hub's settings. Times of zero or less count as the shortest there is.
 #[derive(Clone, Debug, Deserialize)]
@@ -43,6 +47,16 @@ pub struct HubSettings {
     pub max_subscriptions: usize,
     /// Open contexts of one topic at once; the one opened longest ago gives way.
     pub max_contexts: usize,
+    /// Resources that the content of one context may have (UPD-13).
+    pub max_content: usize,
+    /// Bytes that the content of one context may have (UPD-13).
+    pub max_content_size: ByteSize,
+    /// Events that applications may publish on one topic in a second, in the long run (T18).
+    pub events_per_second: u32,
+    /// Events that applications may publish on one topic at once (T18).
+    pub events_burst: u32,
+    /// The mounts, by name.
+    pub mount: BTreeMap<String, MountSettings>,
 }
 
 impl Default for HubSettings {
@@ -63,11 +77,47 @@ impl Default for HubSettings {
             max_topics: 100_000,
             max_subscriptions: 256,
             max_contexts: 64,
+            max_content: 1000,
+            max_content_size: ByteSize::mib(4),
+            events_per_second: 20,
+            events_burst: 50,
+            mount: default_mounts(),
         }
     }
 }
 
+/// A door for everybody: the standard's editions, clients that bend them, and IHE RAD IRA (clients.md, 1.1).
+fn default_mounts() -> BTreeMap<String, MountSettings> {
+    use Edition::{Ballot, Stu2, Stu3};
+    use Profile::{Compatible, Powercast, Standard, Strict};
+    let mounts = [
+        ("standard", MountSettings::new("/hub", Stu3, Standard)),
+        ("ballot", MountSettings::new("/hub-ballot", Ballot, Standard)),
+        ("stu2", MountSettings::new("/hub-stu2", Stu2, Standard)),
+        ("compatible", MountSettings::new("/fhircast/STU3", Stu3, Compatible)),
+        (
+            "compatible-stu2",
+            MountSettings {
+                context_form: Some(ContextForm::Array),
+                ..MountSettings::new("/fhircast/STU2", Stu2, Compatible)
+            },
+        ),
+        ("api", MountSettings { errors: Some(ErrorForm::Json), ..MountSettings::new("/api/hub", Stu3, Compatible) }),
+        ("powercast", MountSettings { enabled: false, ..MountSettings::new("/fhircast/powercast", Stu2, Powercast) }),
+        ("strict", MountSettings::new("/hub-ira", Stu3, Strict)),
+    ];
+    mounts.into_iter().map(|(name, settings)| (name.to_owned(), settings)).collect()
+}
+
 impl HubSettings {
+    /// The mounts that are served, the standard's current edition first, so that it is the one that is announced.
+    pub(super) fn mounts(&self) -> Vec<Mount> {
+        let served = self.mount.iter().filter(|(_, settings)| settings.enabled);
+        let mut mounts: Vec<Mount> = served.map(|(name, settings)| Mount::new(name, settings)).collect();
+        mounts.sort_by_key(|mount| (mount.name != "standard", mount.path.clone()));
+        mounts
+    }
+
     /// What the state machine needs of them.
     pub(super) fn limits(&self) -> Limits {
         Limits {
@@ -77,6 +127,8 @@ impl HubSettings {
             response_time: self.response_time,
             max_subscriptions: self.max_subscriptions,
             max_contexts: self.max_contexts,
+            max_content: self.max_content,
+            max_content_bytes: usize::try_from(self.max_content_size.as_u64()).unwrap_or(usize::MAX),
             forget_after: self.forget_after,
         }
     }

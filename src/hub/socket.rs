@@ -148,7 +148,9 @@ async fn write(
 /// What to write next; where the hub has let go of the queue, the end.
 fn message(next: Option<Outgoing>) -> Message {
     match next {
-        Some(Outgoing::Text(text)) => Message::Text(text),
+        Some(Outgoing::Confirmation(text) | Outgoing::Denial(text, _) | Outgoing::Notification(text, _)) => {
+            Message::Text(text)
+        }
         Some(Outgoing::Close(why)) => close(why),
         None => close(Closing::Ended),
     }
@@ -176,6 +178,7 @@ fn close(why: Closing) -> Message {
     let (code, reason) = match why {
         Closing::Behind => (close_code::AGAIN, "the subscriber reads too slowly"),
         Closing::Ended => (close_code::NORMAL, "the subscription has ended"),
+        Closing::Replaced => (close_code::NORMAL, "the same client has subscribed again"),
         Closing::ShuttingDown => (close_code::AWAY, "the hub shuts down: come back to the same endpoint"),
         Closing::TakenOver => (close_code::NORMAL, "another connection was opened at this endpoint"),
     };

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
+use super::allowance::Allowance;
 use super::delivery::Seats;
 use super::topic::{Limits, Topic};
 
@@ -18,6 +19,10 @@ use super::topic::{Limits, Topic};
 pub(super) struct Slot {
     pub(super) topic: Topic,
     pub(super) seats: Seats,
+    /// What applications may publish.
+    pub(super) allowance: Allowance,
+    /// The time of the latest event that the gateway itself has told (CLI-32).
+    pub(super) told: Timestamp,
     /// Taken out of the map: whoever waited for its lock looks again.
     forgotten: bool,
 }
@@ -95,7 +100,13 @@ impl Topics {
         if self.len() >= self.max {
             return Err(Full);
         }
-        let slot = Slot { topic: Topic::new(self.limits, now), seats: Seats::default(), forgotten: false };
+        let slot = Slot {
+            topic: Topic::new(self.limits, now),
+            seats: Seats::default(),
+            allowance: Allowance::default(),
+            told: Timestamp::MIN,
+            forgotten: false,
+        };
         let made = Arc::new(Mutex::new(slot));
         shard.insert(name.into(), Arc::clone(&made));
         self.count.fetch_add(1, Ordering::Relaxed);

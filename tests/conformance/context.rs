@@ -6,13 +6,14 @@ use serde_json::json;
 use super::fixture::{Bench, event};
 
 #[tokio::test]
-async fn ctx_01_the_current_context_is_what_the_open_carried() {
+async fn ctx_01_upd_09_the_current_context_is_what_the_open_carried_and_no_content_yet() {
     let bench = Bench::start().await;
     let open = event("t/1", "Patient-open", "e1", "p1");
     let version = bench.publish(&open).await.json()["context.versionId"].clone();
-    let expected = json!({
-        "context.type": "Patient", "context.versionId": version, "context": open["event"]["context"],
-    });
+    let mut context = open["event"]["context"].clone();
+    let content = json!({"resourceType": "Bundle", "id": version, "type": "collection", "entry": []});
+    context.as_array_mut().unwrap().push(json!({"key": "content", "resource": content}));
+    let expected = json!({"context.type": "Patient", "context.versionId": version, "context": context});
     assert_eq!(current_context(&bench.url, "t/1", None).await.unwrap(), expected);
     assert_eq!(bench.get("/hub/t%2F1/").await.json(), expected);
 }

@@ -40,7 +40,7 @@ async fn req_03_04_05_a_mistake_is_named() {
         ("/event/context", json!([]), "`patient`"),
         ("/event/context/0/resource/id", json!(""), "`patient`"),
         ("/event/context/0/resource/resourceType", json!("Person"), "Patient"),
-        ("/event/hub.event", json!("Patient-update"), "eventsSupported"),
+        ("/event/hub.event", json!("Patient-update"), "updates"),
         ("/event/hub.topic", json!("*"), "topic"),
     ] {
         let mut event = event("t1", "Patient-open", "e1", "p1");

@@ -5,10 +5,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::fhircast::{Event, SyncError, Verdict, Version};
-use crate::hub::mount::Policy;
+use crate::fhircast::scope::Scopes;
+use crate::fhircast::{Event, SyncError, Verdict, Version, Versions};
+use crate::hub::policy::Policy;
 
 /// An event's name as a subscriber spelt it (SUB-07).
 pub(crate) type Spelling = Arc<str>;
@@ -34,15 +35,34 @@ impl fmt::Debug for EndpointId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
-/// What a subscriber asks for.
-#[derive(Clone, Debug, Default)]
+/// What a subscriber asks for, and may have.
+#[derive(Clone, Debug)]
 pub(crate) struct Wish {
-    /// The events; empty on a resubscription that leaves them as they are.
+    /// The events that it may have; empty on a resubscription that leaves them as they are. `*` is all that `scopes` cover.
     pub(crate) events: Vec<Spelling>,
     /// How long it asks for.
     pub(crate) lease: Option<SignedDuration>,
+    /// The end of its access token: no lease goes past it (SMA-02).
+    pub(crate) token_ends: Option<Timestamp>,
     /// What it calls itself.
     pub(crate) name: Option<String>,
+    /// The endpoint that it has made up for itself (CLI-09).
+    pub(crate) alias: Option<String>,
+    /// On whose behalf it asks; only the same may change or end what it has.
+    pub(crate) principal: Arc<str>,
+    /// What it may read.
+    pub(crate) scopes: Scopes,
+}
+
+/// Which subscription an unsubscribe means (CLI-13).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The one of this alias.
+    Alias(String),
+    /// The one at this endpoint.
+    Endpoint(EndpointId),
+    /// The only one of this name.
+    Name(String),
 }
 
 /// What can be asked of a topic.
@@ -56,14 +76,24 @@ pub(crate) enum Command {
     Disconnect { endpoint: EndpointId, connection: ConnectionId, ended: Ended },
     /// Time has passed: do what is due.
     Lapse,
-    /// An event is to be distributed. `version` is the context's, if it opens one, and was never used before.
-    Publish { event: Arc<Event>, version: Version },
+    /// An event is to be distributed, by the policy of the mount that it came through. `version` is the context's, if it
+    /// changes one, and was never used before.
+    Publish { event: Arc<Event>, version: Version, policy: Policy, publisher: Publisher },
     /// A subscription that is there takes another form.
     Resubscribe { endpoint: EndpointId, wish: Wish },
     /// A new subscription, at an endpoint never used before.
     Subscribe { endpoint: EndpointId, wish: Wish, policy: Policy },
     /// The end of one.
-    Unsubscribe { endpoint: EndpointId },
+    Unsubscribe { target: Target, principal: Arc<str> },
+}
+
+/// Who publishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Publisher {
+    /// An application.
+    Application,
+    /// The gateway itself, for a user that it knows: the topic is a session, whether anybody follows or not.
+    Gateway,
 }
 
 /// How a socket ended.
@@ -80,21 +110,53 @@ pub(crate) enum Ended {
 /// Why a command is refused. Changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
-    /// Content sharing is not offered.
-    #[error("updates and selects are not supported by this hub: see `eventsSupported` of its configuration")]
-    ContentSharing,
+    /// A close, a select or an update of something that is not open.
+    #[error("the context that the event names is not open in this topic")]
+    AnchorNotOpen(Unopened),
+    /// More content than there may be (UPD-13).
+    #[error("the context would hold more content than this hub keeps: send fewer or smaller resources")]
+    ContentTooLarge,
     /// No such subscription on this topic, or no longer.
     #[error("hub.channel.endpoint names no subscription of this topic: it has ended, or never was")]
     EndpointUnknown,
+    /// A DELETE of what the open brought (UPD-07).
+    #[error("a resource of the open's own context cannot be deleted")]
+    HeldByOpen,
+    /// The update would make it a context of another patient or study (IRA-14).
+    #[error("the patient, the study and its accession number of an open context cannot change")]
+    IdentityFixed,
     /// A new subscription to nothing.
     #[error("hub.events is missing or empty")]
     NoEvents,
+    /// Nothing to unsubscribe, or more than one.
+    #[error("the request names no subscription, or more than one: name its endpoint in hub.channel.endpoint")]
+    NoTarget,
+    /// It is open, and another one is current (UPD-12, SEL-01).
+    #[error("the context that the event names is not the current one")]
+    NotCurrent,
     /// Nothing of that id awaits an answer.
     #[error("no notification of that id awaits an answer")]
     NotOutstanding,
+    /// Nobody follows the topic (IRA-10).
+    #[error("hub.topic names no session: nobody is subscribed to it")]
+    SessionUnknown,
+    /// The update changes a version that is no longer there (UPD-02).
+    #[error("context.versionId is not the current version: get the current context, and update that")]
+    StaleVersion,
     /// The topic is full.
     #[error("this topic has as many subscriptions as it may have: end one, or let its lease run out")]
     TooManySubscriptions,
+}
+
+/// What was asked of a context that is not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unopened {
+    /// To close it.
+    Close,
+    /// To select in it.
+    Select,
+    /// To update it.
+    Update,
 }
 
 /// What follows from a command: commit `changes`, then perform `actions` in order.
@@ -104,8 +166,19 @@ pub(crate) struct Effects {
     pub(crate) changes: Vec<Change>,
     /// What is then done.
     pub(crate) actions: Vec<Action>,
-    /// The version that a published open was given.
+    /// What is answered to the publisher of an event.
+    pub(crate) outcome: Outcome,
+}
+
+/// What is answered to the publisher of an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// The version of the context that it opened or changed.
     pub(crate) version: Option<Version>,
+    /// Whether a part of it was left out (IRA-15).
+    pub(crate) partial: bool,
+    /// Whether it has the id of another event (CLI-35).
+    pub(crate) id_was_taken: bool,
 }
 
 /// What is different now.
@@ -119,6 +192,8 @@ pub(crate) enum Change {
     Ended(EndpointId),
     /// A context was opened, or made the current one again.
     Opened,
+    /// Content of a context was changed.
+    Updated,
     /// A subscription has another form.
     Resubscribed,
     /// There is a new subscription.
@@ -133,9 +208,11 @@ pub(crate) enum Action {
     /// Send a confirmation (CONF-01).
     Confirm { to: ConnectionId, events: Vec<Spelling>, lease_seconds: u64 },
     /// Send an event's notification.
-    Deliver { to: Vec<Recipient>, event: Arc<Event>, version: Option<Version> },
+    Deliver { to: Vec<Recipient>, event: Arc<Event>, versions: Option<Versions> },
     /// Send a denial (CONF-04).
     Deny { to: ConnectionId, events: Vec<Spelling>, reason: &'static str },
+    /// Send a Heartbeat, which promises the next within so many seconds (NOT-13).
+    Heartbeat { to: Recipient, period: u32 },
     /// Send a SyncError.
     Raise { to: Vec<Recipient>, error: SyncError },
 }
@@ -147,6 +224,15 @@ pub(crate) struct Recipient {
     pub(crate) connection: ConnectionId,
     /// The event's name as it subscribed to it.
     pub(crate) spelling: Spelling,
+    /// Whether references are sent as texts (POL-17).
+    pub(crate) text_references: bool,
+}
+
+impl Recipient {
+    /// Whether the other is sent the very same text.
+    pub(crate) fn reads_as(&self, other: &Self) -> bool {
+        self.spelling == other.spelling && self.text_references == other.text_references
+    }
 }
 
 /// Why the hub closes a socket.
@@ -156,6 +242,8 @@ pub(crate) enum Closing {
     Behind,
     /// The subscription is over.
     Ended,
+    /// Another subscription of the same client has taken its place (CLI-09, CLI-15).
+    Replaced,
     /// The hub shuts down; the endpoint stays good (CLI-26).
     ShuttingDown,
     /// Another connection was opened at the endpoint (SUB-21).

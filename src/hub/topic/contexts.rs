@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 
-use crate::fhircast::{Anchor, Event, Version};
+use super::content::Content;
+use crate::fhircast::{Event, ResourceKey, Version};
 
-/// An open context: the open that made it, and its version.
+/// An open context: the open that made it, its version, and what has been shared in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     /// What it is about.
-    pub(crate) anchor: Anchor,
+    pub(crate) anchor: ResourceKey,
     /// The latest open of the anchor.
     pub(crate) event: Arc<Event>,
-    /// The anchor's version.
+    /// Its version.
     pub(crate) version: Version,
+    /// What has been shared in it.
+    pub(crate) content: Content,
+    /// The place of its latest open in the topic's order.
+    pub(super) opened_at: u64,
 }
 
 /// The contexts of one topic.
@@ -30,22 +35,22 @@ impl Contexts {
         Self { open: Vec::new(), last_is_current: false, max: max.max(1) }
     }
 
-    /// Opens the context of `event`, or makes it the current one again (CTX-05). Where there are too many, the one opened
-    /// longest ago goes: its system has forgotten to close it.
-    pub(super) fn open(&mut self, event: Arc<Event>, version: Version) {
-        let Some(anchor) = event.anchor.clone() else { return };
-        self.open.retain(|context| context.anchor != anchor);
+    /// Opens the context of `anchor`, or makes it the current one again, with its content (CTX-05). Where there are too many,
+    /// the one opened longest ago goes: its system has forgotten to close it.
+    pub(super) fn open(&mut self, anchor: &ResourceKey, event: Arc<Event>, version: Version, opened_at: u64) {
+        let before = self.position(anchor).map(|index| self.open.remove(index));
         if self.open.len() >= self.max {
             self.open.remove(0);
         }
-        self.open.push(Context { anchor, event, version });
+        let content = before.map(|context| context.content).unwrap_or_default();
+        self.open.push(Context { anchor: anchor.clone(), event, version, content, opened_at });
         self.last_is_current = true;
     }
 
-    /// Closes the context of `anchor`. If it was the current one, none is, whatever else is open (CTX-03, CTX-04). False when
-    /// it was not open (CTX-06).
-    pub(super) fn close(&mut self, anchor: &Anchor) -> bool {
-        let Some(index) = self.open.iter().position(|context| context.anchor == *anchor) else { return false };
+    /// Closes the context of `anchor`, with its content (UPD-10). If it was the current one, none is, whatever else is open
+    /// (CTX-03, CTX-04). False when it was not open (CTX-06).
+    pub(super) fn close(&mut self, anchor: &ResourceKey) -> bool {
+        let Some(index) = self.position(anchor) else { return false };
         if index + 1 == self.open.len() {
             self.last_is_current = false;
         }
@@ -62,6 +67,14 @@ impl Contexts {
         self.open.last().filter(|_| self.last_is_current)
     }
 
+    pub(super) fn get(&self, anchor: &ResourceKey) -> Option<&Context> {
+        self.open.iter().find(|context| context.anchor == *anchor)
+    }
+
+    pub(super) fn get_mut(&mut self, anchor: &ResourceKey) -> Option<&mut Context> {
+        self.open.iter_mut().find(|context| context.anchor == *anchor)
+    }
+
     /// For each type of anchor the latest open one, oldest first (CONF-02).
     pub(super) fn latest_of_each_type(&self) -> impl Iterator<Item = &Context> {
         let superseded = |index: usize, context: &Context| {
@@ -76,5 +89,9 @@ impl Contexts {
 
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
+    }
+
+    fn position(&self, anchor: &ResourceKey) -> Option<usize> {
+        self.open.iter().position(|context| context.anchor == *anchor)
     }
 }

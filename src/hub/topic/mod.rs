@@ -4,25 +4,29 @@
 //! Knows no socket, no JSON text, no clock, and nothing of any other topic.
 
 mod command;
+mod content;
 mod contexts;
+mod history;
+mod publishing;
 mod subscription;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 
 pub(super) use command::{
-    Action, Change, Closing, Command, ConnectionId, Effects, Ended, EndpointId, Recipient, Refusal, Spelling, Wish,
+    Action, Change, Closing, Command, ConnectionId, Effects, Ended, EndpointId, Outcome, Publisher, Recipient, Refusal,
+    Target, Unopened, Wish,
 };
 pub(super) use contexts::Context;
+pub(super) use subscription::WILDCARD;
 
 use self::contexts::Contexts;
+use self::history::History;
 use self::subscription::{Connection, Subscription};
-use crate::fhircast::event_name;
+use super::policy::RefusalsTo;
 use crate::fhircast::sync_error::Cause;
-use crate::fhircast::{Event, SyncError, Verdict, Version};
+use crate::fhircast::{SyncError, Verdict};
 
 /// What a topic may hold, and how long it waits.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +43,10 @@ pub(super) struct Limits {
     pub(super) max_subscriptions: usize,
     /// Open contexts at once; the one opened longest ago gives way.
     pub(super) max_contexts: usize,
+    /// Resources that the content of one context may have (UPD-13).
+    pub(super) max_content: usize,
+    /// Bytes that the content of one context may have (UPD-13).
+    pub(super) max_content_bytes: usize,
     /// How long contexts are kept that nobody subscribes to and nothing changes.
     pub(super) forget_after: SignedDuration,
 }
@@ -50,13 +58,26 @@ pub(super) struct Topic {
     contexts: Contexts,
     /// In the order of subscribing; `subscriptions.len() <= limits.max_subscriptions`.
     subscriptions: Vec<Subscription>,
+    history: History,
+    /// How many events were accepted.
+    sequence: u64,
+    /// Whether the gateway itself has published here: the session is some user's, whoever follows it (IRA-10).
+    is_users: bool,
     touched: Timestamp,
 }
 
 impl Topic {
     /// A topic without contexts and subscriptions.
     pub(super) fn new(limits: Limits, now: Timestamp) -> Self {
-        Self { limits, contexts: Contexts::new(limits.max_contexts), subscriptions: Vec::new(), touched: now }
+        Self {
+            limits,
+            contexts: Contexts::new(limits.max_contexts),
+            subscriptions: Vec::new(),
+            history: History::default(),
+            sequence: 0,
+            is_users: false,
+            touched: now,
+        }
     }
 
     /// Does what `command` says, as of `now`.
@@ -74,15 +95,19 @@ impl Topic {
                 self.disconnect(endpoint, connection, ended, now, &mut effects);
             }
             Command::Lapse => self.lapse(now, &mut effects),
-            Command::Publish { event, version } => self.publish(event, version, now, &mut effects)?,
+            Command::Publish { event, version, policy, publisher } => {
+                self.is_users |= publisher == Publisher::Gateway;
+                self.publish(event, version, &policy, now, &mut effects)?;
+            }
             Command::Resubscribe { endpoint, wish } => self.resubscribe(endpoint, wish, now, &mut effects)?,
             Command::Subscribe { endpoint, wish, policy } => {
                 self.admit(&wish)?;
+                self.replace_older(&wish, &mut effects);
                 self.subscriptions.push(Subscription::new(endpoint, wish, policy, &self.limits, now));
                 effects.changes.push(Change::Subscribed(endpoint));
             }
-            Command::Unsubscribe { endpoint } => {
-                let index = self.index(endpoint)?;
+            Command::Unsubscribe { target, principal } => {
+                let index = self.target(&target, &principal)?;
                 self.end(index, "the subscription was ended by its subscriber", &mut effects);
             }
         }
@@ -92,6 +117,16 @@ impl Topic {
     /// The current context, if any (CTX-01, CTX-02).
     pub(super) fn current(&self) -> Option<&Context> {
         self.contexts.current()
+    }
+
+    /// Whether anybody follows the topic, or it is some user's (IRA-10).
+    pub(super) fn is_session(&self) -> bool {
+        self.is_users || !self.subscriptions.is_empty()
+    }
+
+    /// Whether a connection to `endpoint` would take over once too often (CLI-27).
+    pub(super) fn is_taken_over_too_often(&self, endpoint: EndpointId, now: Timestamp) -> bool {
+        self.index(endpoint).is_ok_and(|index| self.subscriptions[index].is_taken_over_too_often(now))
     }
 
     /// When [`Command::Lapse`] has something to do next; `None` when nothing ever will.
@@ -117,41 +152,36 @@ impl Topic {
         found.ok_or(Refusal::EndpointUnknown)
     }
 
-    fn publish(
-        &mut self,
-        event: Arc<Event>,
-        version: Version,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) -> Result<(), Refusal> {
-        use event_name::Action::{Close, Open, Select, Update};
-        let mut opened = None;
-        match (event.name.action(), &event.anchor) {
-            (Some(Update | Select), _) => return Err(Refusal::ContentSharing),
-            (Some(Open), Some(_)) => {
-                self.contexts.open(Arc::clone(&event), version);
-                opened = Some(version);
-                effects.changes.push(Change::Opened);
-            }
-            (Some(Close), Some(anchor)) if self.contexts.close(anchor) => effects.changes.push(Change::Closed),
-            (Some(Open), None) if event.name.is("Home-open") => self.contexts.leave(),
-            (None, _) if event.name.is("UserLogout") => {
-                self.contexts = Contexts::new(self.limits.max_contexts);
-                effects.changes.push(Change::Cleared);
-            }
-            _ => {}
+    /// The subscription that an unsubscribe of `principal` means: never more than one, never somebody else's (CLI-13).
+    fn target(&self, target: &Target, principal: &str) -> Result<usize, Refusal> {
+        let means = |subscription: &Subscription| match target {
+            Target::Alias(alias) => subscription.alias.as_ref() == Some(alias),
+            Target::Endpoint(endpoint) => subscription.endpoint == *endpoint,
+            Target::Name(name) => subscription.name.as_ref() == Some(name),
+        };
+        let own = |subscription: &&Subscription| *subscription.principal == *principal;
+        let mut found = self.subscriptions.iter().filter(own).filter(|subscription| means(subscription));
+        match (found.next(), found.next(), target) {
+            (Some(one), None, _) => self.index(one.endpoint),
+            (None, _, Target::Endpoint(_)) => Err(Refusal::EndpointUnknown),
+            _ => Err(Refusal::NoTarget),
         }
-        self.touched = now;
-        effects.version = opened;
-        let to = self.recipients(&event, now);
-        effects.actions.push(Action::Deliver { to, event, version: opened });
-        Ok(())
     }
 
-    /// Who is connected and asked for `event`. Notes for each that an answer is due, save to a SyncError (NOT-08).
-    fn recipients(&mut self, event: &Arc<Event>, now: Timestamp) -> Vec<Recipient> {
-        let due = (!event.name.is("SyncError")).then(|| later(now, self.limits.response_time));
-        self.subscriptions.iter_mut().filter_map(|subscription| subscription.recipient(event, due)).collect()
+    /// A client that subscribes anew instead of coming back: its older subscription ends without a word, by the endpoint that
+    /// the client has made up (CLI-09), or by its name while its socket is gone (CLI-15).
+    fn replace_older(&mut self, wish: &Wish, effects: &mut Effects) {
+        let replaced = |subscription: &Subscription| {
+            let gone = matches!(subscription.connection, Connection::Away | Connection::Lost { .. });
+            let same_name = wish.name.is_some() && subscription.name == wish.name;
+            let same_alias = wish.alias.is_some() && subscription.alias == wish.alias;
+            subscription.principal == wish.principal && (same_alias || (same_name && gone))
+        };
+        while let Some(index) = self.subscriptions.iter().position(replaced) {
+            let subscription = self.subscriptions.remove(index);
+            effects.actions.extend(subscription.live().map(|to| Action::Close { to, why: Closing::Replaced }));
+            effects.changes.push(Change::Ended(subscription.endpoint));
+        }
     }
 
     /// Whether there is room for one more, and it asks for something (SUB-05).
@@ -173,19 +203,17 @@ impl Topic {
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
-        let index = self.index(endpoint)?;
+        let index = self.target(&Target::Endpoint(endpoint), &wish.principal)?;
         let subscription = &mut self.subscriptions[index];
-        let before = subscription.replace(wish, &self.limits, now);
+        if subscription.expires <= now {
+            return Err(Refusal::EndpointUnknown);
+        }
+        subscription.replace(wish, &self.limits, now);
         effects.changes.push(Change::Resubscribed);
         let Some(connection) = subscription.live() else { return Ok(()) };
         effects.actions.push(subscription.confirmation(connection, now));
-        let known = |context: &Context| before.iter().any(|spelling| context.event.name.is(spelling));
-        let news: Vec<_> = self.contexts.latest_of_each_type().filter(|context| !known(context)).collect();
-        effects.actions.extend(self.subscriptions[index].catch_up(
-            connection,
-            news,
-            later(now, self.limits.response_time),
-        ));
+        let contexts: Vec<_> = self.contexts.latest_of_each_type().collect();
+        effects.actions.extend(subscription.catch_up(&contexts, later(now, self.limits.response_time)));
         Ok(())
     }
 
@@ -198,12 +226,15 @@ impl Topic {
     ) -> Result<(), Refusal> {
         let index = self.index(endpoint)?;
         let subscription = &mut self.subscriptions[index];
-        if let Some(older) = subscription.connect(connection) {
+        if subscription.expires <= now {
+            return Err(Refusal::EndpointUnknown);
+        }
+        if let Some(older) = subscription.connect(connection, now) {
             effects.actions.push(Action::Close { to: older, why: Closing::TakenOver });
         }
         effects.actions.push(subscription.confirmation(connection, now));
         let contexts: Vec<_> = self.contexts.latest_of_each_type().collect();
-        effects.actions.extend(subscription.catch_up(connection, contexts, later(now, self.limits.response_time)));
+        effects.actions.extend(subscription.catch_up(&contexts, later(now, self.limits.response_time)));
         Ok(())
     }
 
@@ -226,13 +257,16 @@ impl Topic {
                 Connection::Away
             }
             Ended::Closed(code) if subscription.policy.is_normal(code) => Connection::Away,
-            Ended::Closed(_) | Ended::Lost => Connection::Lost { until: later(now, subscription.policy.grace) },
+            Ended::Closed(_) | Ended::Lost => {
+                Connection::Lost { until: later(now, subscription.policy.reconnect_grace) }
+            }
         };
         if ended == Ended::Behind {
             let about = subscription.last_outstanding();
             subscription.outstanding.clear();
             self.raise(endpoint, about, Cause::Behind, effects);
         }
+        self.lapse_connection(endpoint, now, effects);
     }
 
     fn acknowledge(
@@ -256,6 +290,7 @@ impl Topic {
             self.lapse_answers(endpoint, now, effects);
             self.lapse_connection(endpoint, now, effects);
             self.lapse_lease(endpoint, now, effects);
+            self.lapse_heartbeat(endpoint, now, effects);
         }
         if self.is_forgettable(now) && !self.contexts.is_empty() {
             self.contexts = Contexts::new(self.limits.max_contexts);
@@ -295,9 +330,19 @@ impl Topic {
             Connection::Lost { until } if until <= now => {
                 self.subscriptions[index].connection = Connection::Away;
                 self.raise(endpoint, None, Cause::Lost, effects);
+                // Without a grace the subscription ends with its socket (IRA-02).
+                if self.subscriptions[index].policy.reconnect_grace <= SignedDuration::ZERO {
+                    self.end(index, "its connection was lost", effects);
+                }
             }
             _ => {}
         }
+    }
+
+    /// NOT-13.
+    fn lapse_heartbeat(&mut self, endpoint: EndpointId, now: Timestamp, effects: &mut Effects) {
+        let Ok(index) = self.index(endpoint) else { return };
+        effects.actions.extend(self.subscriptions[index].heartbeat(now));
     }
 
     /// SUB-19.
@@ -316,14 +361,23 @@ impl Topic {
             effects.actions.push(Action::Close { to, why: Closing::Ended });
         }
         effects.changes.push(Change::Ended(subscription.endpoint));
+        // A session lasts while it has subscribers (IRA-06).
+        if subscription.policy.session_required && !self.is_session() && !self.contexts.is_empty() {
+            self.contexts = Contexts::new(self.limits.max_contexts);
+            effects.changes.push(Change::Cleared);
+        }
     }
 
     /// Tells the others that the subscriber at `endpoint` has fallen out of step (NOT-05 to NOT-08).
-    fn raise(&self, endpoint: EndpointId, about: Option<(String, String)>, cause: Cause, effects: &mut Effects) {
-        let others = self.subscriptions.iter().filter(|other| other.endpoint != endpoint);
-        let to: Vec<_> = others.filter_map(|other| other.listener("SyncError")).collect();
+    fn raise(&mut self, endpoint: EndpointId, about: Option<(String, String)>, cause: Cause, effects: &mut Effects) {
         let Ok(index) = self.index(endpoint) else { return };
-        let subscriber = self.subscriptions[index].display_name();
+        if let Some((id, _)) = &about {
+            self.history.fail(id);
+        }
+        let (subscriber, policy) = (self.subscriptions[index].display_name(), self.subscriptions[index].policy);
+        let to_all = policy.refusals_to == RefusalsTo::All && matches!(cause, Cause::Refused(_));
+        let told = self.subscriptions.iter().filter(|other| to_all || other.endpoint != endpoint);
+        let to: Vec<_> = told.filter_map(|other| other.listener("SyncError")).collect();
         effects.actions.push(Action::Raise { to, error: SyncError { subscriber, event: about, cause } });
     }
 }

@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::command::{Action, ConnectionId, EndpointId, Recipient, Spelling, Wish};
 use super::contexts::Context;
 use super::{Limits, later};
-use crate::fhircast::Event;
-use crate::hub::mount::{Policy, Silence};
+use crate::fhircast::scope::Scopes;
+use crate::fhircast::{Event, ResourceKey, Subject};
+use crate::hub::policy::{Policy, Silence};
 
 /// A subscription.
 #[derive(Debug)]
@@ -23,7 +24,20 @@ pub(super) struct Subscription {
     pub(super) outstanding: VecDeque<Outstanding>,
     /// Answers missed since the last one that came.
     pub(super) misses: u32,
-    name: Option<String>,
+    /// The endpoint that its client has made up for itself (CLI-09).
+    pub(super) alias: Option<String>,
+    /// On whose behalf it was made.
+    pub(super) principal: Arc<str>,
+    /// What it calls itself.
+    pub(super) name: Option<String>,
+    /// When its next Heartbeat is due (NOT-13).
+    heartbeat_due: Option<Timestamp>,
+    /// For each type the resource of which it was sent the open last, and not the close (NOT-12).
+    shown: Vec<ResourceKey>,
+    /// What it may read, for `*`.
+    scopes: Scopes,
+    /// Since when takeovers are counted, and how many there were (CLI-27).
+    takeovers: (Timestamp, u32),
     has_answered: bool,
 }
 
@@ -50,27 +64,46 @@ pub(super) struct Outstanding {
 /// More than a subscriber can leave unanswered within the response time, at the rate at which people work.
 const MAX_OUTSTANDING: usize = 256;
 
+/// The hub promises a Heartbeat at least this often, in seconds (NOT-13).
+pub(super) const HEARTBEAT_PERIOD: u32 = 10;
+
+/// And sends one this often: the hub's own clock ticks once a second.
+const HEARTBEAT_EVERY: SignedDuration = SignedDuration::from_secs(8);
+
+/// Takeovers of one endpoint in a minute (CLI-27).
+const MAX_TAKEOVERS: u32 = 10;
+
 impl Subscription {
     pub(super) fn new(endpoint: EndpointId, wish: Wish, policy: Policy, limits: &Limits, now: Timestamp) -> Self {
+        let expires = expires(&wish, limits, now);
         Self {
             endpoint,
             events: wish.events,
-            expires: expires(wish.lease, limits, now),
+            expires,
             policy,
             connection: Connection::Awaited { until: later(now, limits.connect_within) },
             outstanding: VecDeque::new(),
             misses: 0,
+            alias: wish.alias,
+            principal: wish.principal,
             name: wish.name,
+            heartbeat_due: None,
+            shown: Vec::new(),
+            scopes: wish.scopes,
+            takeovers: (now, 0),
             has_answered: false,
         }
     }
 
-    /// Takes another form (SUB-11); what the wish does not name stays, save the lease. Gives the events until now.
-    pub(super) fn replace(&mut self, wish: Wish, limits: &Limits, now: Timestamp) -> Vec<Spelling> {
-        self.expires = expires(wish.lease, limits, now);
+    /// Takes another form (SUB-11); what the wish does not name stays, save the lease.
+    pub(super) fn replace(&mut self, wish: Wish, limits: &Limits, now: Timestamp) {
+        self.expires = expires(&wish, limits, now);
         self.name = wish.name.or(self.name.take());
-        let events = if wish.events.is_empty() { self.events.clone() } else { wish.events };
-        std::mem::replace(&mut self.events, events)
+        self.scopes = wish.scopes;
+        if !wish.events.is_empty() {
+            self.events = wish.events;
+        }
+        self.heartbeat_due = self.heartbeat_due.or_else(|| self.wants_heartbeat().then_some(now));
     }
 
     /// The live connection.
@@ -81,13 +114,39 @@ impl Subscription {
         }
     }
 
+    /// Whether one more takeover is one too many: a client that reconnects without end is slowed down (CLI-27).
+    pub(super) fn is_taken_over_too_often(&self, now: Timestamp) -> bool {
+        let (since, count) = self.takeovers;
+        self.live().is_some() && count >= MAX_TAKEOVERS && now < later(since, SignedDuration::from_mins(1))
+    }
+
     /// Is connected by `connection` from now on; gives the connection that it takes over from (SUB-21). What was missed
     /// is made up for by the current contexts that follow.
-    pub(super) fn connect(&mut self, connection: ConnectionId) -> Option<ConnectionId> {
+    pub(super) fn connect(&mut self, connection: ConnectionId, now: Timestamp) -> Option<ConnectionId> {
         let older = self.live();
+        if older.is_some() {
+            let (since, count) = self.takeovers;
+            let same_minute = now < later(since, SignedDuration::from_mins(1));
+            self.takeovers = if same_minute { (since, count + 1) } else { (now, 1) };
+        }
         self.connection = Connection::Live(connection);
         self.outstanding.clear();
+        self.shown.clear();
+        self.heartbeat_due = self.wants_heartbeat().then(|| later(now, HEARTBEAT_EVERY));
         older
+    }
+
+    fn wants_heartbeat(&self) -> bool {
+        self.policy.heartbeat && self.named_spelling("Heartbeat").is_some()
+    }
+
+    /// The Heartbeat that is due by now, if any.
+    pub(super) fn heartbeat(&mut self, now: Timestamp) -> Option<Action> {
+        self.heartbeat_due.filter(|due| *due <= now)?;
+        self.heartbeat_due = Some(later(now, HEARTBEAT_EVERY));
+        let (connection, spelling) = (self.live()?, self.named_spelling("Heartbeat")?);
+        let to = Recipient { connection, spelling, text_references: false };
+        Some(Action::Heartbeat { to, period: HEARTBEAT_PERIOD })
     }
 
     /// The confirmation, with what is left of the lease (CONF-01).
@@ -97,21 +156,20 @@ impl Subscription {
         Action::Confirm { to, events: self.events.clone(), lease_seconds: seconds.unsigned_abs() }
     }
 
-    /// The opens of `contexts` that this subscription is for (CONF-02, CONF-03).
-    /// They are notifications like any other: an answer to each is due, and a refusal is told to the others (NOT-05).
-    pub(super) fn catch_up(
-        &mut self,
-        connection: ConnectionId,
-        contexts: Vec<&Context>,
-        due: Timestamp,
-    ) -> Vec<Action> {
-        let deliver = |context: &Context| {
-            let spelling = self.spelling(context.event.name.as_str())?;
-            self.expect_answer(&context.event, due);
-            let to = vec![Recipient { connection, spelling }];
-            Some(Action::Deliver { to, event: Arc::clone(&context.event), version: Some(context.version) })
-        };
-        contexts.into_iter().filter_map(deliver).collect()
+    /// The opens of `contexts` that this subscription is for and was not sent yet, its own or derived (CONF-02, CONF-03,
+    /// NOT-11). They are notifications like any other: an answer to each is due, and a refusal is told to the others (NOT-05).
+    pub(super) fn catch_up(&mut self, contexts: &[&Context], due: Timestamp) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for context in contexts {
+            let implied = &mut None;
+            let Some(notice) = self.notice(&context.event, implied) else { continue };
+            let event = Arc::clone(notice.event(&context.event, implied));
+            let known = anchor(&event).is_some_and(|anchor| self.shown.contains(anchor));
+            if let Some(recipient) = self.recipient(&event, notice.spelling, Some(due)).filter(|_| !known) {
+                actions.push(Action::Deliver { to: vec![recipient], event, versions: Some(context.version.into()) });
+            }
+        }
+        actions
     }
 
     fn expect_answer(&mut self, event: &Arc<Event>, due: Timestamp) {
@@ -123,16 +181,51 @@ impl Subscription {
 
     /// The live connection, if the subscription is for the event `name`.
     pub(super) fn listener(&self, name: &str) -> Option<Recipient> {
-        Some(Recipient { connection: self.live()?, spelling: self.spelling(name)? })
+        let (connection, spelling) = (self.live()?, self.spelling(name)?);
+        Some(Recipient { connection, spelling, text_references: self.policy.text_references })
     }
 
-    /// As [`Self::listener`], and notes that an answer is `due`; also of one that was lost just now, and so misses it.
-    pub(super) fn recipient(&mut self, event: &Arc<Event>, due: Option<Timestamp>) -> Option<Recipient> {
-        let spelling = self.spelling(event.name.as_str())?;
+    /// What of `event` this subscription is for: the event itself, else the most particular of the opens that it implies, if
+    /// that is news to it (NOT-11, NOT-12). `implied` is filled when it is first needed.
+    pub(super) fn notice(&self, event: &Arc<Event>, implied: &mut Option<Vec<Arc<Event>>>) -> Option<Notice> {
+        if let Some(spelling) = self.spelling(event.name.as_str()) {
+            return Some(Notice { spelling, derived: None });
+        }
+        if !self.policy.derived_opens || !matches!(event.subject, Subject::Open(_)) {
+            return None;
+        }
+        let implied = implied.get_or_insert_with(|| event.implied_opens());
+        let spelt = |(index, derived): (usize, &Arc<Event>)| Some((index, self.spelling(derived.name.as_str())?));
+        let (index, spelling) = implied.iter().enumerate().find_map(spelt)?;
+        let known = anchor(&implied[index]).is_some_and(|anchor| self.shown.contains(anchor));
+        (!known).then_some(Notice { spelling, derived: Some(index) })
+    }
+
+    /// Notes that `event` is sent, and that an answer is `due`; also of one that was lost just now, and so misses it.
+    pub(super) fn recipient(
+        &mut self,
+        event: &Arc<Event>,
+        spelling: Spelling,
+        due: Option<Timestamp>,
+    ) -> Option<Recipient> {
         if let (Some(due), Connection::Live(_) | Connection::Lost { .. }) = (due, self.connection) {
             self.expect_answer(event, due);
         }
-        Some(Recipient { connection: self.live()?, spelling })
+        let connection = self.live()?;
+        self.show(event);
+        Some(Recipient { connection, spelling, text_references: self.policy.text_references })
+    }
+
+    fn show(&mut self, event: &Event) {
+        match &event.subject {
+            Subject::Open(opening) => {
+                self.shown.retain(|shown| shown.resource_type != opening.anchor.resource_type);
+                self.shown.push(opening.anchor.clone());
+            }
+            Subject::Close(closing) => self.shown.retain(|shown| Some(shown) != closing.anchor.as_ref()),
+            Subject::Home | Subject::Logout => self.shown.clear(),
+            Subject::Nothing | Subject::Select(_) | Subject::Update(_) => {}
+        }
     }
 
     /// The event of this id has been answered: its id and name, or `None` if it awaits none.
@@ -152,6 +245,8 @@ impl Subscription {
     /// Whether its silence counts (POL-01). One that is away has nothing to answer.
     pub(super) fn owes_answers(&self) -> bool {
         let counts = match self.policy.silence {
+            Silence::Everybody => true,
+            Silence::Nobody => false,
             Silence::OnceAnswered => self.has_answered,
         };
         counts && self.live().is_some()
@@ -174,12 +269,47 @@ impl Subscription {
             Connection::Away | Connection::Live(_) => Timestamp::MAX,
         };
         let answer = self.outstanding.front().map_or(Timestamp::MAX, |outstanding| outstanding.due);
-        self.expires.min(connection).min(answer)
+        let heartbeat = self.heartbeat_due.filter(|_| self.live().is_some()).unwrap_or(Timestamp::MAX);
+        self.expires.min(connection).min(answer).min(heartbeat)
     }
 
-    /// How this subscription spells the event `name`; `None` if it is not for it (NOT-02, CLI-28).
+    /// How this subscription spells the event `name`; `None` if it is not for it (NOT-02, CLI-28). Under `*` it is spelt as it
+    /// was published, and the hub's own Heartbeat is not sent (CLI-20).
     fn spelling(&self, name: &str) -> Option<Spelling> {
+        self.named_spelling(name).or_else(|| {
+            let everything = self.events.iter().any(|spelling| &**spelling == WILDCARD);
+            (everything && !name.eq_ignore_ascii_case("Heartbeat") && self.scopes.can_read(name)).then(|| name.into())
+        })
+    }
+
+    fn named_spelling(&self, name: &str) -> Option<Spelling> {
         self.events.iter().find(|spelling| spelling.eq_ignore_ascii_case(name)).cloned()
+    }
+}
+
+/// In `hub.events`: every event (POL-09).
+pub(crate) const WILDCARD: &str = "*";
+
+/// What a subscription is sent of an event.
+#[derive(Debug)]
+pub(super) struct Notice {
+    /// The name in its own spelling.
+    pub(super) spelling: Spelling,
+    /// Which of the implied opens it is; `None`: the event itself.
+    pub(super) derived: Option<usize>,
+}
+
+impl Notice {
+    /// The event that it is a notice of.
+    pub(super) fn event<'a>(&self, event: &'a Arc<Event>, implied: &'a Option<Vec<Arc<Event>>>) -> &'a Arc<Event> {
+        self.derived.and_then(|index| implied.as_ref()?.get(index)).unwrap_or(event)
+    }
+}
+
+fn anchor(event: &Event) -> Option<&ResourceKey> {
+    match &event.subject {
+        Subject::Open(opening) => Some(&opening.anchor),
+        _ => None,
     }
 }
 
@@ -189,7 +319,10 @@ impl Outstanding {
     }
 }
 
-/// The end of the lease that is granted: what was asked, up to the longest; else the default (SUB-08).
-fn expires(asked: Option<SignedDuration>, limits: &Limits, now: Timestamp) -> Timestamp {
-    later(now, asked.unwrap_or(limits.default_lease).min(limits.max_lease))
+/// The end of the lease that is granted: what was asked, up to the longest; else the default (SUB-08). A client with an endpoint
+/// of its own making never renews, and gets the default at least (CLI-10). Never past the end of the token (SMA-02).
+fn expires(wish: &Wish, limits: &Limits, now: Timestamp) -> Timestamp {
+    let least = if wish.alias.is_some() { limits.default_lease } else { SignedDuration::ZERO };
+    let granted = wish.lease.unwrap_or(limits.default_lease).max(least).min(limits.max_lease);
+    later(now, granted).min(wish.token_ends.unwrap_or(Timestamp::MAX))
 }

@@ -1,0 +1,57 @@
+//! What has been shared in a context: resources by type and id, changed as a whole or not at all (UPD-04, CLI-54).
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::value::RawValue;
+
+use crate::fhircast::ResourceKey;
+use crate::fhircast::update::ContentChange;
+
+/// The content of one context, in the order in which it was added.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Content {
+    resources: IndexMap<ResourceKey, Arc<RawValue>>,
+    bytes: usize,
+}
+
+/// There would be more than there may be (UPD-13).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooLarge;
+
+impl Content {
+    /// The content after `changes`, of at most `most` resources and `most_bytes` bytes of JSON.
+    pub(super) fn changed(&self, changes: &[ContentChange], most: usize, most_bytes: usize) -> Result<Self, TooLarge> {
+        let mut changed = self.clone();
+        for change in changes {
+            match change {
+                ContentChange::Delete(key) => changed.remove(key),
+                ContentChange::Put(key, resource) => changed.put(key, resource),
+            }
+        }
+        if changed.resources.len() > most || changed.bytes > most_bytes { Err(TooLarge) } else { Ok(changed) }
+    }
+
+    /// The resources, in the order in which they were added.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = &RawValue> {
+        self.resources.values().map(AsRef::as_ref)
+    }
+
+    /// Whether there is one of this type and id.
+    pub(super) fn holds(&self, key: &ResourceKey) -> bool {
+        self.resources.contains_key(key)
+    }
+
+    fn put(&mut self, key: &ResourceKey, resource: &Arc<RawValue>) {
+        self.bytes += resource.get().len();
+        if let Some(replaced) = self.resources.insert(key.clone(), Arc::clone(resource)) {
+            self.bytes -= replaced.get().len();
+        }
+    }
+
+    fn remove(&mut self, key: &ResourceKey) {
+        if let Some(removed) = self.resources.shift_remove(key) {
+            self.bytes -= removed.get().len();
+        }
+    }
+}
