@@ -1,5 +1,10 @@
 //! The rules of a topic, one table or story a clause; and what must hold whatever happens in whatever order.
 
+mod content;
+mod deriving;
+mod identity;
+mod strict;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -53,16 +58,30 @@ fn endpoint(number: u8) -> EndpointId {
 fn event(name: &str, id: &str, resource_id: &str) -> Arc<Event> {
     let resource = |key: &str, kind: &str, id: &str| json!({"key": key, "resource": {"resourceType": kind, "id": id}});
     let context = match name.to_ascii_lowercase().split('-').next() {
+        Some("diagnosticreport") => {
+            json!([resource("report", "DiagnosticReport", resource_id), resource("patient", "Patient", "p1")])
+        }
         Some("patient") => json!([resource("patient", "Patient", resource_id)]),
         Some("imagingstudy") => json!([resource("study", "ImagingStudy", resource_id)]),
         Some("syncerror") => json!([{"key": "operationoutcome", "resource": {"resourceType": "OperationOutcome"}}]),
         _ => json!([]),
     };
-    let request = json!({
+    event_about(name, id, &context)
+}
+
+fn event_about(name: &str, id: &str, context: &serde_json::Value) -> Arc<Event> {
+    versioned_event(name, id, context, None)
+}
+
+fn versioned_event(name: &str, id: &str, context: &serde_json::Value, version: Option<u128>) -> Arc<Event> {
+    let mut request = json!({
         "timestamp": "2026-05-04T08:15:30Z",
         "id": id,
         "event": {"hub.topic": "t1", "hub.event": name, "context": context},
     });
+    if let Some(version) = version {
+        request["event"]["context.versionId"] = Uuid::from_u128(version).to_string().into();
+    }
     Arc::new(Event::parse(request.to_string().as_bytes(), &Rules::STANDARD).unwrap())
 }
 
@@ -113,6 +132,13 @@ impl Scene {
         self.versions += 1;
         let version = Version(Uuid::from_u128(self.versions));
         self.apply(publishing(event(name, id, resource_id), version)).unwrap()
+    }
+
+    /// Publishes by `policy`; a version is used up whatever becomes of it.
+    fn submit(&mut self, event: Arc<Event>, policy: Policy) -> Result<Vec<String>, Refusal> {
+        self.versions += 1;
+        let version = Version(Uuid::from_u128(self.versions));
+        self.apply(Command::Publish { event, version, policy, publisher: Publisher::Application })
     }
 
     fn answer(&mut self, number: u8, id: &str, verdict: Verdict) -> Result<Vec<String>, Refusal> {
