@@ -154,7 +154,16 @@ impl Config {
             log: reader.section(&merged, "log")?,
             adapters: reader.adapters(&merged),
         })
-        .inspect(|config| config.check_loopback(layers, problems))
+        .inspect(|config| {
+            config.check_loopback(layers, problems);
+            config.check_mounts(layers, problems);
+        })
+    }
+
+    fn check_mounts(&self, layers: &Layers, problems: &mut Problems) {
+        for (mount, setting, text) in self.hub.mount_mistakes() {
+            problems.push(Problem::new(text).at(layers.place_of_value(&["hub", "mount", mount, setting])));
+        }
     }
 
     /// Without authentication a hub, and whoever operates it, is served on loopback only (SEC-01, SEC-04).

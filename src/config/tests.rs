@@ -30,6 +30,29 @@ fn the_built_in_file_is_right_and_complete() {
 }
 
 #[test]
+fn a_site_sets_one_policy_of_a_built_in_mount_and_mistakes_in_mounts_are_shown_where_they_stand() {
+    let (config, problems) = read("[hub.mount.api]\nmisses = 5\n[hub.mount.powercast]\nenabled = true\n");
+    assert_eq!(problems, "");
+    let mounts = config.unwrap().hub.mount;
+    assert_eq!((mounts["api"].misses, mounts["api"].path.as_str()), (Some(5), "/api/hub"));
+    assert!(mounts["powercast"].enabled);
+    let (_, problems) = read(
+        "[hub.mount.mine]\npath = \"/hub/\"\nedition = \"3.0.0\"\nwebhooks = true\n\
+         [hub.mount.odd]\npath = \"hub {x}\"\nedition = \"3.0.0\"\n",
+    );
+    for text in ["claims the path of mount `mine`", "cannot have webhooks", "mount `odd` needs a path", "site.toml:6:8"]
+    {
+        assert!(problems.contains(text), "{text} in\n{problems}");
+    }
+}
+
+#[test]
+fn the_mounts_of_the_built_in_file_are_those_of_a_hub_without_one() {
+    let config = read("").0.unwrap();
+    assert_eq!(format!("{:?}", config.hub.mount), format!("{:?}", HubSettings::default().mount));
+}
+
+#[test]
 fn higher_layers_win_and_each_value_tells_where_it_came_from() {
     let site = "[http]\nlisten = \"127.0.0.1:1\"\n[admin]\nlisten = \"127.0.0.1:2\"\n[log]\nfilter = \"warn\"\n";
     let (layers, mut problems) =

@@ -118,6 +118,30 @@ impl HubSettings {
         mounts
     }
 
+    /// What is wrong with the mounts: for each, its name, the setting, and a sentence.
+    pub(crate) fn mount_mistakes(&self) -> Vec<(&str, &'static str, String)> {
+        let mut mistakes = Vec::new();
+        let served: Vec<_> = self.mount.iter().filter(|(_, mount)| mount.enabled).collect();
+        for (index, (name, mount)) in served.iter().enumerate() {
+            let path = mount.path.trim_end_matches('/');
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+            if path.len() < 2 || !path.starts_with('/') || path.contains("//") || !path.bytes().all(plain) {
+                let text =
+                    format!("mount `{name}` needs a path such as \"/hub\": a slash, then letters, digits and -_.~");
+                mistakes.push((name.as_str(), "path", text));
+            }
+            if let Some((other, _)) = served[..index].iter().find(|(_, other)| other.path.trim_end_matches('/') == path)
+            {
+                mistakes.push((name.as_str(), "path", format!("mount `{name}` claims the path of mount `{other}`")));
+            }
+            if mount.webhooks == Some(true) && mount.edition == Edition::Stu3 {
+                let text = format!("mount `{name}` cannot have webhooks: edition 3.0.0 has none");
+                mistakes.push((name.as_str(), "webhooks", text));
+            }
+        }
+        mistakes
+    }
+
     /// What the state machine needs of them.
     pub(super) fn limits(&self) -> Limits {
         Limits {
