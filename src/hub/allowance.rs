@@ -11,6 +11,11 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
+    /// Whether nothing of it is used: a topic that is forgotten before that would be given another one.
+    pub(super) fn is_unused(&self, now: Timestamp) -> bool {
+        now.as_millisecond().saturating_sub(self.since.as_millisecond()) >= self.used
+    }
+
     /// Uses one event of it, if there is one left.
     pub(super) fn take(&mut self, now: Timestamp, per_second: u32, burst: u32) -> bool {
         let cost = 1000 / i64::from(per_second.max(1));

@@ -286,7 +286,12 @@ impl Hub {
     }
 
     fn unsubscribe(&self, topic: &str, target: Target, principal: Arc<str>) -> Result<(), Unsubscribable> {
-        self.on_known_topic(topic, Command::Unsubscribe { target, principal })
+        match self.on_known_topic(topic, Command::Unsubscribe { target: target.clone(), principal }) {
+            Err(Unsubscribable::Refused(Refusal::EndpointUnknown)) if !matches!(target, Target::Endpoint(_)) => {
+                Err(Unsubscribable::Refused(Refusal::NoTarget))
+            }
+            done => done,
+        }
     }
 
     fn on_topic(&self, topic: &str, command: Command) -> Result<(), Unsubscribable> {

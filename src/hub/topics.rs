@@ -115,7 +115,7 @@ impl Topics {
 
     /// The topic's lock is let go before its shard's is taken: the other order is the one in which they are looked up.
     fn forget_if_idle(&self, name: &str, mut slot: MutexGuard<'_, Slot>, now: Timestamp) {
-        if !slot.topic.is_forgettable(now) {
+        if !slot.topic.is_forgettable(now) || !slot.allowance.is_unused(now) {
             return;
         }
         slot.forgotten = true;

@@ -72,12 +72,55 @@ impl Bench {
     }
 
     pub(super) async fn unconfirmed(&self, name: &str, topic: &str, events: &[&str]) -> Viewer {
+        self.at("/hub").unconfirmed(name, topic, events).await
+    }
+
+    /// The hub through the mount at `path`.
+    pub(super) fn at<'b>(&'b self, path: &'b str) -> Mount<'b> {
+        Mount { bench: self, path }
+    }
+}
+
+/// A hub as it is at one mount.
+#[derive(Clone, Copy)]
+pub(super) struct Mount<'b> {
+    bench: &'b Bench,
+    pub(super) path: &'b str,
+}
+
+impl Mount<'_> {
+    pub(super) fn url(&self) -> String {
+        format!("http://{}{}", self.bench.address, self.path)
+    }
+
+    pub(super) async fn form(&self, parameters: &str) -> Answer {
+        self.bench.post(self.path, "application/x-www-form-urlencoded", parameters.as_bytes()).await
+    }
+
+    pub(super) async fn publish(&self, event: &Value) -> Answer {
+        self.bench.post(self.path, "application/json", event.to_string().as_bytes()).await
+    }
+
+    pub(super) async fn get(&self, topic: &str) -> Answer {
+        self.bench.get(&format!("{}/{topic}", self.path)).await
+    }
+
+    /// A connected and named subscriber that has had its confirmation.
+    pub(super) async fn subscriber(&self, topic: &str, events: &[&str]) -> Viewer {
+        let mut viewer = self.unconfirmed("Viewer", topic, events).await;
+        viewer.expect_confirmation().await;
+        viewer
+    }
+
+    pub(super) async fn unconfirmed(&self, name: &str, topic: &str, events: &[&str]) -> Viewer {
         let events: Vec<_> = events.iter().map(|&event| event.to_owned()).collect();
         let name = (!name.is_empty()).then(|| name.to_owned());
         let options = SubscriberOptions { name, ..SubscriberOptions::default() };
-        Viewer(Subscriber::subscribe(&self.url, topic, &events, options).await.unwrap())
+        Viewer(Subscriber::subscribe(&self.url(), topic, &events, options).await.unwrap())
     }
+}
 
+impl Bench {
     /// Posts a form made of these parameters, percent-encoded already.
     pub(super) async fn form(&self, parameters: &str) -> Answer {
         self.post("/hub", "application/x-www-form-urlencoded", parameters.as_bytes()).await
@@ -124,7 +167,8 @@ impl Bench {
 
     /// Opens a WebSocket by hand, with these headers beside the usual; the status, and the stream after the head.
     pub(super) async fn upgrade(&self, endpoint: &str, headers: &str) -> (u16, TcpStream) {
-        let path = &endpoint[endpoint.find("/hub/").unwrap()..];
+        let (_, rest) = endpoint.split_once("://").unwrap();
+        let path = &rest[rest.find('/').unwrap()..];
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let head = format!(
             "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -163,6 +207,33 @@ pub(super) fn event(topic: &str, name: &str, id: &str, patient: &str) -> Value {
         "id": id,
         "event": {"hub.topic": topic, "hub.event": name, "context": context},
     })
+}
+
+/// An open report `id`, with a patient and a study.
+pub(super) fn report_event(topic: &str, name: &str, event_id: &str, id: &str) -> Value {
+    let mut event = event(topic, name, event_id, "p1");
+    let entry = |key: &str, kind: &str, id: &str| json!({"key": key, "resource": {"resourceType": kind, "id": id}});
+    let context = event["event"]["context"].as_array_mut().unwrap();
+    context.insert(0, entry("report", "DiagnosticReport", id));
+    context.push(entry("study", "ImagingStudy", "s1"));
+    event
+}
+
+/// An update of the report `r1` in this version, by these entries of its bundle.
+pub(super) fn update_event(topic: &str, event_id: &str, version: &Value, entries: &Value) -> Value {
+    let bundle = json!({"resourceType": "Bundle", "id": "bundle-1", "type": "transaction", "entry": entries});
+    let mut event = event(topic, "DiagnosticReport-update", event_id, "");
+    event["event"]["context.versionId"] = version.clone();
+    event["event"]["context"] = json!([
+        {"key": "report", "reference": {"reference": "DiagnosticReport/r1"}},
+        {"key": "updates", "resource": bundle},
+    ]);
+    event
+}
+
+/// An entry that adds or replaces an Observation.
+pub(super) fn put(id: &str) -> Value {
+    json!({"request": {"method": "PUT", "url": format!("Observation/{id}")}, "resource": {"resourceType": "Observation", "id": id}})
 }
 
 /// An HTTP response.
