@@ -1,4 +1,4 @@
-//! The operator's API, on loopback: which sessions there are, which topic a user has, what became of the latest messages.
+//! The operator's API, on loopback: which sessions there are, which topic a user has, who follows, what became of the latest messages.
 //!
 //! Serves only callers that name this machine as host, so that a web page the operator has open cannot read it by a name
 //! that it made point here.
@@ -13,6 +13,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+use crate::hub::{Hub, Subscriber};
 use crate::sessions::{Directory, Seat, Session};
 use crate::store::{Journal, Record};
 
@@ -25,6 +26,8 @@ pub struct Admin {
     pub journal: Arc<Journal>,
     /// Where applications subscribe.
     pub hub_url: Arc<str>,
+    /// The hub.
+    pub hub: Hub,
 }
 
 /// The answer to `GET /sessions`.
@@ -45,6 +48,9 @@ pub struct TopicOf {
     pub topic: String,
 }
 
+/// How many subscribers one answer holds at the most.
+const MOST_SUBSCRIBERS: usize = 10_000;
+
 /// How many messages one answer holds at the most.
 const MOST_MESSAGES: usize = 1000;
 
@@ -55,6 +61,7 @@ impl Admin {
             .route("/sessions", get(sessions))
             .route("/topic", get(topic))
             .route("/messages", get(messages))
+            .route("/subscribers", get(subscribers))
             .with_state(self)
             .layer(middleware::from_fn(only_by_local_name))
     }
@@ -69,6 +76,10 @@ async fn topic(State(admin): State<Admin>, Query(seat): Query<Seat>) -> Response
         Some(topic) => Json(TopicOf { hub_url: admin.hub_url.to_string(), topic }).into_response(),
         None => (StatusCode::BAD_REQUEST, "say ?user=NAME or ?workstation=NAME\n").into_response(),
     }
+}
+
+async fn subscribers(State(admin): State<Admin>) -> Json<Vec<Subscriber>> {
+    Json(admin.hub.subscribers(MOST_SUBSCRIBERS))
 }
 
 #[derive(Deserialize)]

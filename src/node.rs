@@ -157,6 +157,7 @@ impl Plan {
             sessions: Arc::clone(&node.sessions),
             journal: Arc::clone(&node.journal),
             hub_url: node.hub_url.as_str().into(),
+            hub,
         };
         node.serve_http(admin, admin_routes.routes(), config.http.limits);
         node.run_adapters(bound);

@@ -58,6 +58,8 @@ enum Command {
     Send(send::SendArguments),
     /// List the sessions of the running gateway, or tell a user's topic
     Sessions(sessions::SessionsArguments),
+    /// List who follows in the running gateway, and who acknowledges
+    Subscribers(sessions::SubscribersArguments),
     /// Print the effective configuration, and where each value comes from
     Config,
     /// Check configuration and mappings without starting anything
@@ -121,6 +123,8 @@ fn dispatch(arguments: Arguments, environment: &[(String, String)]) -> Result<()
         Command::Sessions(sessions) => {
             layers(settings).and_then(|(layers, problems)| block_on(sessions::sessions(sessions, &layers, problems)))
         }
+        Command::Subscribers(subscribers) => layers(settings)
+            .and_then(|(layers, problems)| block_on(sessions::subscribers(subscribers, &layers, problems))),
         Command::Config => layers(settings).and_then(|(layers, problems)| config::config(&layers, problems)),
         Command::Check => layers(settings).and_then(|(layers, problems)| config::check(&layers, problems)),
         Command::Map(map) => layers(settings).and_then(|(layers, problems)| mapping::map(&map, &layers, problems)),

@@ -1,10 +1,12 @@
-//! `sessions`: asks the running gateway whose screens it knows, or which topic a user has.
+//! `sessions` and `subscribers`: ask the running gateway whose screens it knows, which topic a user has, and who follows.
 
 use clap::Args;
 
 use super::Failure;
+use super::terminal::one_line;
 use crate::admin::{SessionList, TopicOf};
 use crate::config::{Config, Layers, Problems};
+use crate::hub::{Acknowledges, ConnectionState, Subscriber};
 
 /// Arguments of `sessions`.
 #[derive(Args)]
@@ -20,19 +22,67 @@ pub(super) struct SessionsArguments {
     json: bool,
 }
 
-pub(super) async fn sessions(
-    arguments: SessionsArguments,
-    layers: &Layers,
-    mut problems: Problems,
-) -> Result<(), Failure> {
-    let config = Config::read(layers, &mut problems).filter(|_| problems.is_empty());
-    let config = config.ok_or_else(|| Failure::Refused(problems.to_string()))?;
-    let base = format!("http://{}", config.admin.listen);
+pub(super) async fn sessions(arguments: SessionsArguments, layers: &Layers, problems: Problems) -> Result<(), Failure> {
+    let base = base(layers, problems)?;
     let seat = [("user", arguments.user), ("workstation", arguments.workstation)];
     match seat.into_iter().find_map(|(key, name)| Some((key, name?))) {
         Some((key, name)) => topic(&base, key, &name, arguments.json).await,
         None => list(&base, arguments.json).await,
     }
+}
+
+/// Arguments of `subscribers`.
+#[derive(Args)]
+pub(super) struct SubscribersArguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks the running gateway who follows, and who is out of step.
+pub(super) async fn subscribers(
+    arguments: SubscribersArguments,
+    layers: &Layers,
+    problems: Problems,
+) -> Result<(), Failure> {
+    let body = ask(&format!("{}/subscribers", base(layers, problems)?), &[]).await?;
+    let subscribers: Vec<Subscriber> = read(&body)?;
+    if arguments.json {
+        println!("{body}");
+        return Ok(());
+    }
+    if subscribers.is_empty() {
+        println!("No application is subscribed.");
+        return Ok(());
+    }
+    println!("{:<10}{:<28}{:<14}{:<26}{:<22}EVENTS", "TOPIC", "NAME", "SOCKET", "ACKNOWLEDGES", "LEASE ENDS");
+    for subscriber in subscribers {
+        let acknowledges = match (subscriber.acknowledges, subscriber.last_acknowledgement) {
+            (Acknowledges::NothingYet, _) => "nothing sent yet".to_owned(),
+            (Acknowledges::Never, _) => "never".to_owned(),
+            (Acknowledges::Always, Some(last)) => format!("always, {}", last.strftime("%H:%M:%S")),
+            (_, Some(last)) => format!("sometimes, {}", last.strftime("%H:%M:%S")),
+            (_, None) => "-".to_owned(),
+        };
+        let socket = match subscriber.connection {
+            ConnectionState::Connected => "connected",
+            ConnectionState::Disconnected => "closed",
+            ConnectionState::Expected => "expected",
+            ConnectionState::Lost => "lost",
+        };
+        let name = one_line(&subscriber.name, 26);
+        let events = subscriber.events.join(",");
+        let expires = format!("{:.0}", subscriber.expires);
+        println!("{:<10}{name:<28}{socket:<14}{acknowledges:<26}{expires:<22}{events}", subscriber.topic);
+    }
+    Ok(())
+}
+
+/// The address of the running gateway's API.
+fn base(layers: &Layers, mut problems: Problems) -> Result<String, Failure> {
+    let config = Config::read(layers, &mut problems).filter(|_| problems.is_empty());
+    let config = config.ok_or_else(|| Failure::Refused(problems.to_string()))?;
+    Ok(format!("http://{}", config.admin.listen))
 }
 
 async fn topic(base: &str, key: &str, name: &str, json: bool) -> Result<(), Failure> {

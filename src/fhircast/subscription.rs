@@ -100,7 +100,7 @@ pub enum SubscriptionError {
     #[error("each parameter may be given once only")]
     Repeated,
     /// No topic.
-    #[error("hub.topic is missing or empty, longer than {MAX_TOPIC} characters, or `*`")]
+    #[error("hub.topic is missing or empty, longer than {MAX_TOPIC} characters, has control characters, or is `*`")]
     Topic,
 }
 
@@ -188,7 +188,7 @@ fn channel(form: &Form<'_>, rules: SubscriptionRules) -> Result<Channel, Subscri
 
 /// Whether `text` can be a topic.
 pub fn is_topic(text: &str) -> bool {
-    !text.is_empty() && text != "*" && text.chars().count() <= MAX_TOPIC
+    !text.is_empty() && text != "*" && text.chars().count() <= MAX_TOPIC && !text.chars().any(char::is_control)
 }
 
 fn checked_name(name: &str) -> Result<String, SubscriptionError> {

@@ -21,6 +21,7 @@ mod problem;
 mod routes;
 mod settings;
 mod socket;
+mod subscriber;
 mod topic;
 mod topics;
 
@@ -44,6 +45,7 @@ pub use self::policy::{
     UnsubscribeBy,
 };
 pub use self::settings::HubSettings;
+pub use self::subscriber::{Acknowledges, ConnectionState, Subscriber};
 pub use crate::fhircast::{ContextEntry, NewEvent};
 
 use self::counters::Counters;
@@ -108,7 +110,7 @@ pub enum PublishRefusal {
     #[error("the hub has as many topics as it may have")]
     TooManyTopics,
     /// No topic can be called that.
-    #[error("the topic must have 1 to 256 characters, and must not be `*`")]
+    #[error("the topic must have 1 to 256 characters, no control characters, and must not be `*`")]
     Topic,
 }
 
@@ -198,6 +200,18 @@ impl Hub {
     /// What the hub has done since it started.
     pub fn counters(&self) -> Snapshot {
         self.0.counters.snapshot()
+    }
+
+    /// The subscriptions, as an operator sees them, at most so many; topic by topic.
+    pub fn subscribers(&self, most: usize) -> Vec<Subscriber> {
+        let mut subscribers = Vec::new();
+        self.0.topics.each(self.now(), |name, slot| {
+            let room = most.saturating_sub(subscribers.len());
+            let digest = topic_digest(name);
+            subscribers.extend(slot.topic.subscribers(&digest).take(room));
+        });
+        subscribers.sort_by(|one, other| (&one.topic, &one.name).cmp(&(&other.topic, &other.name)));
+        subscribers
     }
 
     /// How many topics there are.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fhircast_gateway::hub::HubSettings;
+use fhircast_gateway::hub::{Acknowledges, ConnectionState, HubSettings};
 use jiff::SignedDuration;
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
@@ -124,6 +124,30 @@ async fn not_15_one_that_does_not_read_is_cut_off_and_the_others_keep_up() {
         assert!(events < 100, "an endless buffer");
     }
     assert!(diagnostics(&watcher.expect_event("SyncError").await).starts_with("Stuck reads too slowly"));
+}
+
+#[tokio::test]
+async fn cli_23_the_operator_sees_who_follows_and_who_acknowledges() {
+    let bench = Bench::start().await;
+    let mut eager = bench.named_subscriber("Eager", "t1", &["Patient-open"]).await;
+    let mut silent = connect(&bench.endpoint("t1", "Patient-open&subscriber.name=Silent").await).await;
+    silent.text().await;
+    bench.endpoint("t1", "Patient-open&subscriber.name=Expected").await;
+    bench.publish(&event("t1", "Patient-open", "e1", "p1")).await;
+    eager.expect_event("Patient-open").await;
+    bench.until(|counts| counts.answers_received == 1).await;
+    bench.after(Duration::from_secs(11));
+    let shown = bench.hub.subscribers(10);
+    let shown: Vec<_> = shown
+        .iter()
+        .map(|subscriber| (subscriber.name.as_str(), subscriber.acknowledges, subscriber.connection))
+        .collect();
+    let expected = [
+        ("Eager", Acknowledges::Always, ConnectionState::Connected),
+        ("Expected", Acknowledges::NothingYet, ConnectionState::Expected),
+        ("Silent", Acknowledges::Never, ConnectionState::Connected),
+    ];
+    assert_eq!(shown, expected);
 }
 
 #[tokio::test]

@@ -221,5 +221,5 @@ async fn uns_04_an_unsubscribe_that_names_nothing_of_ours_is_refused() {
     let bench = Bench::start().await;
     let base = "hub.channel.type=websocket&hub.mode=unsubscribe&hub.topic=t1";
     bench.form(base).await.expect(400, "hub.channel.endpoint");
-    bench.form(&format!("{base}&hub.channel.endpoint=ws://x/bind/1")).await.expect(404, "hub.channel.endpoint");
+    bench.form(&format!("{base}&hub.channel.endpoint=ws://x/bind/1")).await.expect(400, "hub.channel.endpoint");
 }

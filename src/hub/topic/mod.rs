@@ -25,6 +25,7 @@ use self::contexts::Contexts;
 use self::history::History;
 use self::subscription::{Connection, Subscription};
 use super::policy::RefusalsTo;
+use super::subscriber::Subscriber;
 use crate::fhircast::sync_error::Cause;
 use crate::fhircast::{SyncError, Verdict};
 
@@ -88,7 +89,7 @@ impl Topic {
         let mut effects = Effects::default();
         match command {
             Command::Acknowledge { endpoint, event, verdict } => {
-                self.acknowledge(endpoint, &event, verdict, &mut effects)?
+                self.acknowledge(endpoint, &event, verdict, now, &mut effects)?
             }
             Command::Connect { endpoint, connection } => self.connect(endpoint, connection, now, &mut effects)?,
             Command::Disconnect { endpoint, connection, ended } => {
@@ -127,6 +128,11 @@ impl Topic {
     /// Whether a connection to `endpoint` would take over once too often (CLI-27).
     pub(super) fn is_taken_over_too_often(&self, endpoint: EndpointId, now: Timestamp) -> bool {
         self.index(endpoint).is_ok_and(|index| self.subscriptions[index].is_taken_over_too_often(now))
+    }
+
+    /// Its subscribers, as an operator sees them; `topic` is the topic's digest.
+    pub(super) fn subscribers(&self, topic: &str) -> impl Iterator<Item = Subscriber> {
+        self.subscriptions.iter().map(move |subscription| subscription.shown_to_operator(topic))
     }
 
     /// When [`Command::Lapse`] has something to do next; `None` when nothing ever will.
@@ -274,10 +280,11 @@ impl Topic {
         endpoint: EndpointId,
         event: &str,
         verdict: Verdict,
+        now: Timestamp,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
         let index = self.index(endpoint)?;
-        let answered = self.subscriptions[index].answer(event).ok_or(Refusal::NotOutstanding)?;
+        let answered = self.subscriptions[index].answer(event, now).ok_or(Refusal::NotOutstanding)?;
         if verdict != Verdict::Followed {
             self.raise(endpoint, Some(answered), Cause::Refused(verdict), effects);
         }

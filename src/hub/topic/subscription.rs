@@ -11,6 +11,7 @@ use super::{Limits, later};
 use crate::fhircast::scope::Scopes;
 use crate::fhircast::{Event, ResourceKey, Subject};
 use crate::hub::policy::{Policy, Silence};
+use crate::hub::subscriber::{Acknowledges, ConnectionState, Subscriber};
 
 /// A subscription.
 #[derive(Debug)]
@@ -38,7 +39,9 @@ pub(super) struct Subscription {
     scopes: Scopes,
     /// Since when takeovers are counted, and how many there were (CLI-27).
     takeovers: (Timestamp, u32),
-    has_answered: bool,
+    /// Answers that came, and answers that did not come in time.
+    answers: (u64, u64),
+    last_answer: Option<Timestamp>,
 }
 
 /// How a subscription is connected.
@@ -91,7 +94,8 @@ impl Subscription {
             shown: Vec::new(),
             scopes: wish.scopes,
             takeovers: (now, 0),
-            has_answered: false,
+            answers: (0, 0),
+            last_answer: None,
         }
     }
 
@@ -229,9 +233,10 @@ impl Subscription {
     }
 
     /// The event of this id has been answered: its id and name, or `None` if it awaits none.
-    pub(super) fn answer(&mut self, id: &str) -> Option<(String, String)> {
+    pub(super) fn answer(&mut self, id: &str, now: Timestamp) -> Option<(String, String)> {
         let index = self.outstanding.iter().position(|outstanding| outstanding.event.id == id)?;
-        self.has_answered = true;
+        self.answers.0 += 1;
+        self.last_answer = Some(now);
         self.misses = 0;
         self.outstanding.remove(index).map(|outstanding| outstanding.id_and_name())
     }
@@ -239,6 +244,7 @@ impl Subscription {
     /// The events whose answer should have come by `now`; they await none any more.
     pub(super) fn overdue(&mut self, now: Timestamp) -> Vec<(String, String)> {
         let count = self.outstanding.iter().take_while(|outstanding| outstanding.due <= now).count();
+        self.answers.1 += u64::try_from(count).unwrap_or(u64::MAX);
         self.outstanding.drain(..count).map(|outstanding| outstanding.id_and_name()).collect()
     }
 
@@ -247,7 +253,7 @@ impl Subscription {
         let counts = match self.policy.silence {
             Silence::Everybody => true,
             Silence::Nobody => false,
-            Silence::OnceAnswered => self.has_answered,
+            Silence::OnceAnswered => self.answers.0 > 0,
         };
         counts && self.live().is_some()
     }
@@ -255,6 +261,30 @@ impl Subscription {
     /// The last event that awaits an answer: id and name.
     pub(super) fn last_outstanding(&self) -> Option<(String, String)> {
         self.outstanding.back().map(Outstanding::id_and_name)
+    }
+
+    /// What an operator sees of it (CLI-23); `topic` is the topic's digest.
+    pub(super) fn shown_to_operator(&self, topic: &str) -> Subscriber {
+        Subscriber {
+            topic: topic.to_owned(),
+            name: self.display_name(),
+            endpoint: self.endpoint.to_string(),
+            events: self.events.iter().map(|event| event.to_string()).collect(),
+            connection: match self.connection {
+                Connection::Awaited { .. } => ConnectionState::Expected,
+                Connection::Away => ConnectionState::Disconnected,
+                Connection::Live(_) => ConnectionState::Connected,
+                Connection::Lost { .. } => ConnectionState::Lost,
+            },
+            acknowledges: match self.answers {
+                (0, 0) => Acknowledges::NothingYet,
+                (0, _) => Acknowledges::Never,
+                (_, 0) => Acknowledges::Always,
+                _ => Acknowledges::Sometimes,
+            },
+            last_acknowledgement: self.last_answer,
+            expires: self.expires,
+        }
     }
 
     /// What others know it by (SUB-17).
