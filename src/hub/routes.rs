@@ -2,8 +2,6 @@
 //!
 //! Turns requests into commands and answers into responses; decides nothing of FHIRcast itself.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
@@ -54,9 +52,6 @@ impl Door {
 /// Forms are small.
 const MAX_FORM: usize = 16 << 10;
 
-/// How long the body of a request may take.
-const BODY_TIME: Duration = Duration::from_secs(10);
-
 /// Every mount's routes, with and without a trailing slash (CLI-01), behind the guard.
 pub(super) fn routes(hub: &Hub) -> Router {
     let doors = (0..hub.0.mounts.len()).map(|index| Door { hub: hub.clone(), index });
@@ -94,13 +89,13 @@ async fn configuration(State(door): State<Door>) -> Response {
 async fn request(State(door): State<Door>, request: Request) -> Response {
     answer(&door, request, async |headers, body| match media_type(headers).as_str() {
         FORM => {
-            let body = read(body, MAX_FORM).await?;
+            let body = read(&door, body, MAX_FORM).await?;
             let request = SubscriptionRequest::parse(&body, subscription_rules(&door));
             subscription(&door, headers, &request.map_err(Problem::bad_request)?).await
         }
         media_type => {
             check_media_type(media_type)?;
-            let body = read(body, door.hub.0.settings.max_event_bytes()).await?;
+            let body = read(&door, body, door.hub.0.settings.max_event_bytes()).await?;
             if door.policy().json_subscriptions && is_subscription(&body) {
                 let request = SubscriptionRequest::parse_json(&body, subscription_rules(&door));
                 return subscription(&door, headers, &request.map_err(Problem::bad_request)?).await;
@@ -115,7 +110,7 @@ async fn request(State(door): State<Door>, request: Request) -> Response {
 async fn request_on_topic(State(door): State<Door>, Path(topic): Path<String>, request: Request) -> Response {
     answer(&door, request, async |headers, body| {
         check_media_type(&media_type(headers))?;
-        let body = read(body, door.hub.0.settings.max_event_bytes()).await?;
+        let body = read(&door, body, door.hub.0.settings.max_event_bytes()).await?;
         event(&door, headers, Some(without_slash(&topic)), &body).await
     })
     .await
@@ -157,8 +152,8 @@ fn check_media_type(media_type: &str) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason))
 }
 
-async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await {
+async fn read(door: &Door, body: Body, limit: usize) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(door.hub.0.settings.request_time(), Limited::new(body, limit).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body has more than {limit} bytes")))

@@ -33,6 +33,8 @@ pub struct HubSettings {
     pub connect_within: SignedDuration,
     /// How long an answer to a notification may take (NOT-06).
     pub response_time: SignedDuration,
+    /// How long the body of a request may take.
+    pub request_timeout: SignedDuration,
     /// How often a socket is pinged; two pings without any sign of life, and it counts as lost (NOT-14).
     pub ping_every: SignedDuration,
     /// How long contexts are kept that nobody subscribes to and nothing changes.
@@ -70,6 +72,7 @@ impl Default for HubSettings {
             max_lease: SignedDuration::from_hours(24),
             connect_within: SignedDuration::from_secs(60),
             response_time: SignedDuration::from_secs(10),
+            request_timeout: SignedDuration::from_secs(10),
             ping_every: SignedDuration::from_secs(15),
             forget_after: SignedDuration::from_hours(24),
             queue: 64,
@@ -155,6 +158,11 @@ impl HubSettings {
             max_content_bytes: usize::try_from(self.max_content_size.as_u64()).unwrap_or(usize::MAX),
             forget_after: self.forget_after,
         }
+    }
+
+    /// The time for a request's body, never zero.
+    pub(super) fn request_time(&self) -> Duration {
+        Duration::try_from(self.request_timeout).unwrap_or_default().max(Duration::from_millis(1))
     }
 
     /// The time between pings, never zero.

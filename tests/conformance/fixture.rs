@@ -17,24 +17,24 @@ use tokio_util::sync::CancellationToken;
 /// Longer than anything here takes; a test that waits for this has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(super) struct Bench {
-    pub(super) hub: Hub,
-    pub(super) url: String,
-    pub(super) address: SocketAddr,
+pub(crate) struct Bench {
+    pub(crate) hub: Hub,
+    pub(crate) url: String,
+    pub(crate) address: SocketAddr,
     clock: Arc<Manual>,
     shutdown: CancellationToken,
 }
 
 impl Bench {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(HubSettings::default()).await
     }
 
-    pub(super) async fn with(settings: HubSettings) -> Self {
+    pub(crate) async fn with(settings: HubSettings) -> Self {
         Self::with_http(settings, HttpSettings::default()).await
     }
 
-    pub(super) async fn with_http(settings: HubSettings, http: HttpSettings) -> Self {
+    pub(crate) async fn with_http(settings: HubSettings, http: HttpSettings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let clock = Arc::new(Manual::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_777_882_530)));
@@ -45,13 +45,13 @@ impl Bench {
     }
 
     /// Lets time pass, and the hub do what is due.
-    pub(super) fn after(&self, time: Duration) {
+    pub(crate) fn after(&self, time: Duration) {
         self.clock.advance(time);
         self.hub.lapse();
     }
 
     /// Waits until what the hub has done so far is enough.
-    pub(super) async fn until(&self, enough: impl Fn(Snapshot) -> bool) {
+    pub(crate) async fn until(&self, enough: impl Fn(Snapshot) -> bool) {
         let reached = async {
             while !enough(self.hub.counters()) {
                 tokio::task::yield_now().await;
@@ -61,58 +61,58 @@ impl Bench {
     }
 
     /// A connected subscriber that has had its confirmation.
-    pub(super) async fn subscriber(&self, topic: &str, events: &[&str]) -> Viewer {
+    pub(crate) async fn subscriber(&self, topic: &str, events: &[&str]) -> Viewer {
         self.named_subscriber("", topic, events).await
     }
 
-    pub(super) async fn named_subscriber(&self, name: &str, topic: &str, events: &[&str]) -> Viewer {
+    pub(crate) async fn named_subscriber(&self, name: &str, topic: &str, events: &[&str]) -> Viewer {
         let mut viewer = self.unconfirmed(name, topic, events).await;
         viewer.expect_confirmation().await;
         viewer
     }
 
-    pub(super) async fn unconfirmed(&self, name: &str, topic: &str, events: &[&str]) -> Viewer {
+    pub(crate) async fn unconfirmed(&self, name: &str, topic: &str, events: &[&str]) -> Viewer {
         self.at("/hub").unconfirmed(name, topic, events).await
     }
 
     /// The hub through the mount at `path`.
-    pub(super) fn at<'b>(&'b self, path: &'b str) -> Mount<'b> {
+    pub(crate) fn at<'b>(&'b self, path: &'b str) -> Mount<'b> {
         Mount { bench: self, path }
     }
 }
 
 /// A hub as it is at one mount.
 #[derive(Clone, Copy)]
-pub(super) struct Mount<'b> {
+pub(crate) struct Mount<'b> {
     bench: &'b Bench,
-    pub(super) path: &'b str,
+    pub(crate) path: &'b str,
 }
 
 impl Mount<'_> {
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}{}", self.bench.address, self.path)
     }
 
-    pub(super) async fn form(&self, parameters: &str) -> Answer {
+    pub(crate) async fn form(&self, parameters: &str) -> Answer {
         self.bench.post(self.path, "application/x-www-form-urlencoded", parameters.as_bytes()).await
     }
 
-    pub(super) async fn publish(&self, event: &Value) -> Answer {
+    pub(crate) async fn publish(&self, event: &Value) -> Answer {
         self.bench.post(self.path, "application/json", event.to_string().as_bytes()).await
     }
 
-    pub(super) async fn get(&self, topic: &str) -> Answer {
+    pub(crate) async fn get(&self, topic: &str) -> Answer {
         self.bench.get(&format!("{}/{topic}", self.path)).await
     }
 
     /// A connected and named subscriber that has had its confirmation.
-    pub(super) async fn subscriber(&self, topic: &str, events: &[&str]) -> Viewer {
+    pub(crate) async fn subscriber(&self, topic: &str, events: &[&str]) -> Viewer {
         let mut viewer = self.unconfirmed("Viewer", topic, events).await;
         viewer.expect_confirmation().await;
         viewer
     }
 
-    pub(super) async fn unconfirmed(&self, name: &str, topic: &str, events: &[&str]) -> Viewer {
+    pub(crate) async fn unconfirmed(&self, name: &str, topic: &str, events: &[&str]) -> Viewer {
         let events: Vec<_> = events.iter().map(|&event| event.to_owned()).collect();
         let name = (!name.is_empty()).then(|| name.to_owned());
         let options = SubscriberOptions { name, ..SubscriberOptions::default() };
@@ -122,31 +122,31 @@ impl Mount<'_> {
 
 impl Bench {
     /// Posts a form made of these parameters, percent-encoded already.
-    pub(super) async fn form(&self, parameters: &str) -> Answer {
+    pub(crate) async fn form(&self, parameters: &str) -> Answer {
         self.post("/hub", "application/x-www-form-urlencoded", parameters.as_bytes()).await
     }
 
     /// Subscribes without connecting; the endpoint's URL.
-    pub(super) async fn endpoint(&self, topic: &str, events: &str) -> String {
+    pub(crate) async fn endpoint(&self, topic: &str, events: &str) -> String {
         let answer = self.form(&subscription(topic, events)).await;
         assert_eq!(answer.status, 202, "{}", answer.body);
         answer.json()["hub.channel.endpoint"].as_str().unwrap().to_owned()
     }
 
-    pub(super) async fn publish(&self, event: &Value) -> Answer {
+    pub(crate) async fn publish(&self, event: &Value) -> Answer {
         self.post("/hub", "application/json", event.to_string().as_bytes()).await
     }
 
-    pub(super) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.exchange(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address), b"").await
     }
 
-    pub(super) async fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Answer {
+    pub(crate) async fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Answer {
         self.post_with(path, &format!("Content-Type: {content_type}\r\n"), body).await
     }
 
     /// Posts with these headers, each ended by CR LF.
-    pub(super) async fn post_with(&self, path: &str, headers: &str, body: &[u8]) -> Answer {
+    pub(crate) async fn post_with(&self, path: &str, headers: &str, body: &[u8]) -> Answer {
         let (address, length) = (self.address, body.len());
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
@@ -155,7 +155,7 @@ impl Bench {
     }
 
     /// Writes these very bytes, and reads until the hub closes.
-    pub(super) async fn exchange(&self, head: &str, body: &[u8]) -> Answer {
+    pub(crate) async fn exchange(&self, head: &str, body: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         // A hub that refuses early need not read on.
@@ -166,7 +166,7 @@ impl Bench {
     }
 
     /// Opens a WebSocket by hand, with these headers beside the usual; the status, and the stream after the head.
-    pub(super) async fn upgrade(&self, endpoint: &str, headers: &str) -> (u16, TcpStream) {
+    pub(crate) async fn upgrade(&self, endpoint: &str, headers: &str) -> (u16, TcpStream) {
         let (_, rest) = endpoint.split_once("://").unwrap();
         let path = &rest[rest.find('/').unwrap()..];
         let mut stream = TcpStream::connect(self.address).await.unwrap();
@@ -192,12 +192,12 @@ impl Drop for Bench {
 }
 
 /// A subscription's form.
-pub(super) fn subscription(topic: &str, events: &str) -> String {
+pub(crate) fn subscription(topic: &str, events: &str) -> String {
     format!("hub.channel.type=websocket&hub.mode=subscribe&hub.topic={topic}&hub.events={events}")
 }
 
 /// An event about a patient, or about none where `patient` is empty.
-pub(super) fn event(topic: &str, name: &str, id: &str, patient: &str) -> Value {
+pub(crate) fn event(topic: &str, name: &str, id: &str, patient: &str) -> Value {
     let context = match patient {
         "" => json!([]),
         id => json!([{"key": "patient", "resource": {"resourceType": "Patient", "id": id}}]),
@@ -210,7 +210,7 @@ pub(super) fn event(topic: &str, name: &str, id: &str, patient: &str) -> Value {
 }
 
 /// An open report `id`, with a patient and a study.
-pub(super) fn report_event(topic: &str, name: &str, event_id: &str, id: &str) -> Value {
+pub(crate) fn report_event(topic: &str, name: &str, event_id: &str, id: &str) -> Value {
     let mut event = event(topic, name, event_id, "p1");
     let entry = |key: &str, kind: &str, id: &str| json!({"key": key, "resource": {"resourceType": kind, "id": id}});
     let context = event["event"]["context"].as_array_mut().unwrap();
@@ -220,7 +220,7 @@ pub(super) fn report_event(topic: &str, name: &str, event_id: &str, id: &str) ->
 }
 
 /// An update of the report `r1` in this version, by these entries of its bundle.
-pub(super) fn update_event(topic: &str, event_id: &str, version: &Value, entries: &Value) -> Value {
+pub(crate) fn update_event(topic: &str, event_id: &str, version: &Value, entries: &Value) -> Value {
     let bundle = json!({"resourceType": "Bundle", "id": "bundle-1", "type": "transaction", "entry": entries});
     let mut event = event(topic, "DiagnosticReport-update", event_id, "");
     event["event"]["context.versionId"] = version.clone();
@@ -232,16 +232,16 @@ pub(super) fn update_event(topic: &str, event_id: &str, version: &Value, entries
 }
 
 /// An entry that adds or replaces an Observation.
-pub(super) fn put(id: &str) -> Value {
+pub(crate) fn put(id: &str) -> Value {
     json!({"request": {"method": "PUT", "url": format!("Observation/{id}")}, "resource": {"resourceType": "Observation", "id": id}})
 }
 
 /// An HTTP response.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
@@ -252,47 +252,47 @@ impl Answer {
         Self { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
     #[track_caller]
-    pub(super) fn expect(&self, status: u16, reason: &str) {
+    pub(crate) fn expect(&self, status: u16, reason: &str) {
         assert_eq!(self.status, status, "{self:?}");
         assert!(self.body.contains(reason), "{self:?} does not say: {reason}");
     }
 }
 
 /// A subscriber as a person would use it.
-pub(super) struct Viewer(pub(super) Subscriber);
+pub(crate) struct Viewer(pub(crate) Subscriber);
 
 impl Viewer {
-    pub(super) async fn frame(&mut self) -> Frame {
+    pub(crate) async fn frame(&mut self) -> Frame {
         timeout(PATIENCE, self.0.next()).await.expect("nothing came").unwrap()
     }
 
-    pub(super) async fn expect_confirmation(&mut self) -> Value {
+    pub(crate) async fn expect_confirmation(&mut self) -> Value {
         match self.frame().await {
             Frame::Confirmation { text, .. } => serde_json::from_str(&text).unwrap(),
             other => panic!("no confirmation, but {other:?}"),
         }
     }
 
-    pub(super) async fn expect_event(&mut self, name: &str) -> Value {
+    pub(crate) async fn expect_event(&mut self, name: &str) -> Value {
         match self.frame().await {
             Frame::Notification { event, text, .. } if event == name => serde_json::from_str(&text).unwrap(),
             other => panic!("not {name}, but {other:?}"),
         }
     }
 
-    pub(super) async fn expect_denial(&mut self, expected: &str) {
+    pub(crate) async fn expect_denial(&mut self, expected: &str) {
         match self.frame().await {
             Frame::Denied { reason, .. } => assert!(reason.contains(expected), "{reason}"),
             other => panic!("no denial, but {other:?}"),
         }
     }
 
-    pub(super) async fn expect_close(&mut self, expected: u16) {
+    pub(crate) async fn expect_close(&mut self, expected: u16) {
         match self.frame().await {
             Frame::Closed { code, .. } => assert_eq!(code, Some(expected)),
             other => panic!("no close, but {other:?}"),

@@ -3,12 +3,11 @@
 mod content;
 mod context;
 mod discovery;
-mod fixture;
+pub(crate) mod fixture;
 mod lenient;
-mod misbehaviour;
 mod mounts;
 mod notification;
 mod publishing;
-mod socket;
+pub(crate) mod socket;
 mod strict;
 mod subscribing;

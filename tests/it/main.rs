@@ -5,6 +5,8 @@ mod architecture;
 mod command_line;
 #[path = "../conformance/mod.rs"]
 mod conformance;
+#[path = "../faults/mod.rs"]
+mod faults;
 mod fixture;
 mod main_job;
 mod mappings;

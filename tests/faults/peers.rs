@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::fixture::{Bench, event, subscription};
-use super::socket::connect;
+use crate::conformance::fixture::{Bench, event, subscription};
+use crate::conformance::socket::connect;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -41,6 +41,48 @@ async fn an_oversized_frame_ends_its_own_socket_only() {
     while !matches!(viewer.message().await, None | Some(Message::Close(_))) {}
     bench.publish(&event("t1", "Home-open", "e1", "")).await;
     other.expect_event("Home-open").await;
+}
+
+#[tokio::test]
+async fn a_frame_that_lies_about_its_length_ends_its_own_socket_only() {
+    let bench = Bench::start().await;
+    let mut other = bench.subscriber("t1", &["Home-open"]).await;
+    let masked = [0, 0, 0, 0];
+    for head in [
+        // A text of 2^62 bytes.
+        &[0x81, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0][..],
+        // A ping in parts, which no control frame has.
+        &[0x09, 0x80],
+        // Reserved bits, and an opcode that nobody has defined.
+        &[0xf3, 0x80],
+        // Not masked, as a client's frame must be.
+        &[0x81, 0x02, b'h', b'i'],
+    ] {
+        let (status, mut socket) = bench.upgrade(&bench.endpoint("t1", "Home-open").await, "").await;
+        assert_eq!(status, 101);
+        socket.write_all(&[head, &masked].concat()).await.unwrap();
+        let mut rest = Vec::new();
+        assert!(timeout(PATIENCE, socket.read_to_end(&mut rest)).await.is_ok(), "still open after {head:x?}");
+    }
+    bench.publish(&event("t1", "Home-open", "e1", "")).await;
+    other.expect_event("Home-open").await;
+}
+
+#[tokio::test]
+async fn sub_18_thousands_of_subscriptions_that_never_connect_are_bounded_and_go() {
+    let bench = Bench::with(HubSettings { max_subscriptions: 100, ..HubSettings::default() }).await;
+    let mut viewer = bench.subscriber("t0", &["Home-open"]).await;
+    let mut refused = 0;
+    for number in 0..2_000 {
+        let answer = bench.form(&subscription(&format!("t{}", number % 10), "Home-open")).await;
+        assert!(matches!(answer.status, 202 | 429), "{answer:?}");
+        refused += usize::from(answer.status == 429);
+    }
+    assert_eq!(refused, 1_001, "a hundred to a topic");
+    bench.publish(&event("t0", "Home-open", "e1", "")).await.expect(202, "e1");
+    viewer.expect_event("Home-open").await;
+    bench.after(Duration::from_secs(60));
+    assert_eq!((bench.hub.topics(), bench.hub.subscribers(9_999).len()), (1, 1));
 }
 
 #[tokio::test]
@@ -86,6 +128,14 @@ async fn t8_half_a_head_is_not_waited_for_while_others_are_served() {
         let ended = timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
         assert!(ended.is_ok(), "still held");
     }
+}
+
+#[tokio::test]
+async fn t8_half_a_body_is_not_waited_for() {
+    let settings = HubSettings { request_timeout: SignedDuration::from_millis(100), ..HubSettings::default() };
+    let bench = Bench::with(settings).await;
+    let head = "POST /hub HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n";
+    bench.exchange(head, b"{\"id\":").await.expect(408, "in time");
 }
 
 #[tokio::test]

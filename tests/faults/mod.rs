@@ -1,0 +1,4 @@
+//! What a hub must survive: peers that misbehave, each at its own cost.
+
+mod peers;
+mod requests;
