@@ -27,6 +27,7 @@ pub mod http;
 pub mod hub;
 pub mod mapping;
 pub mod node;
+pub mod security;
 pub mod sessions;
 pub mod store;
 pub mod telemetry;

@@ -25,6 +25,7 @@ use crate::gateway::{Gateway, Source};
 use crate::http::{self, HttpSettings};
 use crate::hub::Hub;
 use crate::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
+use crate::security::{Authenticator, AuthenticatorError};
 use crate::sessions::Directory;
 use crate::store::{self, Journal, Limits, MappingFilesError, SiteKey, SiteKeyError};
 
@@ -38,6 +39,9 @@ pub struct Plan {
 /// Why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// Who may use the hub cannot be told: the `[auth]` settings name files that cannot be used.
+    #[error("{0}")]
+    Authenticator(#[from] AuthenticatorError),
     /// An address is taken, or not this machine's.
     #[error("cannot listen on {address} for {purpose}: {source}\n  = help: {}", bind_help(source, key))]
     Bind {
@@ -146,11 +150,12 @@ impl Plan {
     /// When an address cannot be had.
     pub async fn start_with_key(self, clock: Arc<dyn Clock>, site_key: SiteKey) -> Result<Node, StartError> {
         let Self { config, adapters, mappings } = self;
+        let authenticator = Authenticator::from_settings(&config.auth, Arc::clone(&clock))?;
         let http = bind(config.http.listen, "the hub", "http.listen").await?;
         let admin = bind(config.admin.listen, "the operator's API", "admin.listen").await?;
         let bound = bind_adapters(adapters).await?;
         let sources = bound.iter().map(|adapter| source_of(adapter, &config)).collect();
-        let mut node = Node::assemble(&config, mappings, sources, clock, site_key, (http.1, admin.1));
+        let mut node = Node::assemble(&config, mappings, sources, clock, site_key, authenticator, (http.1, admin.1));
         let hub = node.gateway.hub.clone();
         node.serve_http(http, hub.routes(), config.http.limits.clone());
         let admin_routes = Admin {
@@ -172,9 +177,10 @@ impl Node {
         sources: HashMap<Arc<str>, Source>,
         clock: Arc<dyn Clock>,
         site_key: SiteKey,
+        authenticator: Authenticator,
         (http, admin): (SocketAddr, SocketAddr),
     ) -> Self {
-        let hub = Hub::new(config.hub.clone(), Arc::clone(&clock));
+        let hub = Hub::with_authenticator(config.hub.clone(), Arc::clone(&clock), authenticator);
         let hub_url = hub.url(http);
         let sessions = Arc::new(Directory::new(site_key, &config.sessions));
         let remember = Duration::try_from(config.store.remember).unwrap_or_default();

@@ -20,6 +20,7 @@ pub use problems::{Place, Problem, Problems};
 
 use crate::http::HttpSettings;
 use crate::hub::HubSettings;
+use crate::security::AuthSettings;
 
 /// The built-in default file, which is also the configuration's reference.
 pub const DEFAULT: &str = include_str!("../../config/gateway.toml");
@@ -36,6 +37,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// The hub.
     pub hub: HubSettings,
+    /// Who may use the hub.
+    pub auth: AuthSettings,
     /// Whose screen a message is for.
     pub sessions: SessionsConfig,
     /// Where mapping files are.
@@ -148,6 +151,7 @@ impl Config {
             http: reader.section(&merged, "http")?,
             admin: reader.section(&merged, "admin")?,
             hub: reader.section(&merged, "hub")?,
+            auth: reader.section(&merged, "auth")?,
             sessions: reader.section(&merged, "sessions")?,
             mappings: reader.section(&merged, "mappings")?,
             store: reader.section(&merged, "store")?,
@@ -157,6 +161,7 @@ impl Config {
         .inspect(|config| {
             config.check_loopback(layers, problems);
             config.check_mounts(layers, problems);
+            config.check_auth(layers, problems);
         })
     }
 
@@ -174,6 +179,16 @@ impl Config {
                     .help("the hub has no authentication or TLS, so it is served on 127.0.0.1 or [::1] only");
                 problems.push(problem.at(layers.place_of_value(&[key, "listen"])));
             }
+        }
+    }
+
+    /// What serde cannot see: addresses, and settings that contradict one another or leave a hole.
+    fn check_auth(&self, layers: &Layers, problems: &mut Problems) {
+        for found in self.auth.problems() {
+            let path: Vec<&str> = found.path.iter().map(String::as_str).collect();
+            let table = path.split_last().map_or(path.as_slice(), |(_, table)| table);
+            let place = layers.place_of_value(&path).or_else(|| layers.place_of_key(table));
+            problems.push(Problem::new(found.message).help(found.help).at(place));
         }
     }
 }
@@ -201,8 +216,8 @@ struct Reader<'a> {
 }
 
 /// The sections there are, in the order of the default file.
-const SECTIONS: [&str; 9] =
-    ["http", "admin", "hub", "sessions", "mappings", "store", "log", "adapter_defaults", "adapter"];
+const SECTIONS: [&str; 10] =
+    ["http", "admin", "hub", "auth", "sessions", "mappings", "store", "log", "adapter_defaults", "adapter"];
 
 impl Reader<'_> {
     fn check_sections(&mut self, merged: &Dict) {

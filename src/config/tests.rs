@@ -121,3 +121,52 @@ fn secrets_are_never_printed() {
     let printed = print_effective(&layers);
     assert!(printed.contains("[redacted]") && !printed.contains("hunter2"), "{printed}");
 }
+
+#[test]
+fn sub_14_tokens_and_issuers_are_read_and_the_default_asks_for_none() {
+    assert!(read("").0.unwrap().auth.is_open());
+    let (config, problems) = read(
+        "[auth]\nmode = \"bearer\"\n[auth.issuer.a]\nissuer = \"https://i.example\"\naudiences = [\"hub\"]\n\
+         jwks = \"https://i.example/jwks\"\nalgorithms = [\"EdDSA\"]\nleeway = \"10s\"\n\
+         [auth.token.b]\nfile = \"/t\"\nscopes = \"fhircast/*.*\"\nexpires = 2027-01-31T00:00:00Z\n",
+    );
+    assert_eq!(problems, "");
+    let auth = config.unwrap().auth;
+    assert!(!auth.is_open());
+    assert_eq!(auth.issuer["a"].leeway, jiff::SignedDuration::from_secs(10));
+    assert_eq!(auth.token["b"].expires, Some("2027-01-31T00:00:00Z".parse().unwrap()));
+}
+
+#[test]
+fn sub_14_what_is_wrong_with_tokens_and_issuers_is_reported_at_its_line() {
+    let (_, problems) = read(
+        "[auth]\nmode = \"bearer\"\n[auth.issuer.a]\naudiences = [\"hub\"]\nissuer = \"https://i.example\"\n\
+         jwks = \"http://i.example/jwks\"\nalgorithms = [\"HS256\"]\nleewai = \"1s\"\n[auth.token.b]\nscopes = \"x\"\n",
+    );
+    for expected in [
+        "site.toml:6:",
+        "must be https",
+        "did you mean `leeway`?",
+        "HS256",
+        "site.toml:9:",
+        "`auth.token.b` needs `file`",
+        "`x` grants nothing",
+    ] {
+        assert!(problems.contains(expected), "{expected}\n{problems}");
+    }
+}
+
+/// The lines that are commented out are what a site copies.
+#[test]
+fn sub_14_the_examples_in_the_built_in_file_can_be_used() {
+    let start = DEFAULT.find("[auth]").unwrap();
+    let end = DEFAULT[start..].find("[sessions]").unwrap() + start;
+    let is_setting =
+        |line: &&str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    let lines = DEFAULT[start..end].lines().map(|line| line.trim_start_matches("# ")).filter(is_setting);
+    let site = lines.collect::<Vec<_>>().join("\n").replace("mode = \"none\"", "mode = \"bearer\"");
+    let (config, problems) = read(&site);
+    assert_eq!(problems, "", "{site}");
+    let auth = config.unwrap().auth;
+    assert!(auth.issuer.len() == 1 && auth.token.len() == 1 && auth.introspection.is_some());
+}

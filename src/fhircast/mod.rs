@@ -31,6 +31,7 @@ pub use event::{Event, EventError, NewEvent, Version, Versions};
 pub use event_name::{EventName, EventNameError};
 pub use resource_key::ResourceKey;
 pub use rules::Rules;
+pub use scope::Scopes;
 pub use subject::Subject;
 pub use subscription::{Mode, SubscriptionError, SubscriptionRequest};
 pub use sync_error::SyncError;

@@ -1,19 +1,234 @@
-//! Placeholder until the colleague's lands.
+//! What a token may do: the `fhircast/<event>.<permission>` scopes of the standard (SCO-01, SCO-02).
+
+use std::collections::HashMap;
 use std::sync::Arc;
-/// Scopes.
-#[derive(Clone, Debug)]
-pub struct Scopes(Option<Arc<str>>);
+
+use super::EventName;
+
+/// The FHIRcast scopes that somebody holds. Cheap to clone. The default grants nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(Arc<Granted>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Granted {
+    /// What `fhircast/*.…` grants.
+    every_event: Access,
+    /// What is granted beyond that, event by event; names compare without regard to case.
+    events: HashMap<EventName, Access>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Access {
+    read: bool,
+    write: bool,
+}
+
 impl Scopes {
-    /// Everything.
+    /// Every event, to read and to write: what an open hub grants to anybody.
     pub fn all() -> Self {
-        Self(None)
+        let every_event = Access { read: true, write: true };
+        Self(Arc::new(Granted { every_event, events: HashMap::new() }))
     }
-    /// Whether.
-    pub fn can_read(&self, _event: &str) -> bool {
-        true
+
+    /// The scopes in a space separated list (RFC 6749 section 3.3).
+    ///
+    /// Scopes of others (`openid`, `patient/*.read`) and malformed FHIRcast scopes grant nothing; that is no error
+    /// (SCO-02), as one token serves several resource servers.
+    pub fn parse(text: &str) -> Self {
+        let mut granted = Granted::default();
+        for (event, access) in text.split(' ').filter_map(parse_one) {
+            match event {
+                None => granted.every_event.add(access),
+                Some(event) => granted.events.entry(event).or_default().add(access),
+            }
+        }
+        Self(Arc::new(granted))
     }
-    /// Whether.
-    pub fn can_write(&self, _event: &str) -> bool {
-        true
+
+    /// Whether `event` may be subscribed to, and its context be read (SUB-15, CTX-07). `SyncError` needs no scope of its
+    /// own: whoever may read anything may read it (SUB-16).
+    pub fn can_read(&self, event: &EventName) -> bool {
+        self.access(event).read || (event.is("SyncError") && self.can_read_anything())
+    }
+
+    /// Whether `event` may be published (REQ-07).
+    pub fn can_write(&self, event: &EventName) -> bool {
+        self.access(event).write
+    }
+
+    /// Whether any event at all may be read: without that, no subscription makes sense (SUB-15).
+    pub fn can_read_anything(&self) -> bool {
+        self.0.every_event.read || self.0.events.values().any(|access| access.read)
+    }
+
+    /// Whether nothing is granted.
+    pub fn is_empty(&self) -> bool {
+        self.0.every_event == Access::default() && self.0.events.is_empty()
+    }
+
+    fn access(&self, event: &EventName) -> Access {
+        let mut access = self.0.every_event;
+        access.add(self.0.events.get(event).copied().unwrap_or_default());
+        access
+    }
+}
+
+impl Access {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "read" => Some(Self { read: true, write: false }),
+            "write" => Some(Self { read: false, write: true }),
+            "*" => Some(Self { read: true, write: true }),
+            _ => None,
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.read |= other.read;
+        self.write |= other.write;
+    }
+}
+
+/// The event (`None`: every event) and what is granted on it. The permission stands after the last dot, as the names of a
+/// site's own events have dots themselves.
+fn parse_one(scope: &str) -> Option<(Option<EventName>, Access)> {
+    let (event, permission) = scope.strip_prefix("fhircast/")?.rsplit_once('.')?;
+    let access = Access::parse(permission)?;
+    match event {
+        "*" => Some((None, access)),
+        _ => EventName::parse(event).ok().map(|event| (Some(event), access)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn event(name: &str) -> EventName {
+        EventName::parse(name).unwrap()
+    }
+
+    #[test]
+    fn sco_01_each_form_of_scope_grants_what_it_says() {
+        for (scopes, name, read, write) in [
+            ("fhircast/Patient-open.read", "Patient-open", true, false),
+            ("fhircast/Patient-open.write", "Patient-open", false, true),
+            ("fhircast/Patient-open.*", "Patient-open", true, true),
+            ("fhircast/*.read", "Patient-open", true, false),
+            ("fhircast/*.write", "Patient-open", false, true),
+            ("fhircast/*.*", "Patient-open", true, true),
+            ("fhircast/Patient-open.read", "Patient-close", false, false),
+            ("fhircast/patient-OPEN.read", "Patient-open", true, false),
+            ("fhircast/Patient-open.read fhircast/PATIENT-open.write", "Patient-open", true, true),
+            ("fhircast/*.read fhircast/Patient-open.write", "Patient-open", true, true),
+            ("fhircast/*.read fhircast/Patient-open.write", "Patient-close", true, false),
+            ("fhircast/org.example.case_read.read", "org.example.case_read", true, false),
+            ("openid fhircast/UserLogout.write launch", "userlogout", false, true),
+            ("fhircast/Home-open.read", "Home-open", true, false),
+        ] {
+            let granted = Scopes::parse(scopes);
+            assert_eq!((granted.can_read(&event(name)), granted.can_write(&event(name))), (read, write), "{scopes}");
+        }
+    }
+
+    #[test]
+    fn sco_02_foreign_and_malformed_scopes_grant_nothing() {
+        for scope in [
+            "",
+            " ",
+            "openid",
+            "patient/*.read",
+            "system/*.*",
+            "fhircast",
+            "fhircast/",
+            "fhircast/*",
+            "fhircast/.read",
+            "fhircast/*.",
+            "fhircast/*.READ",
+            "fhircast/*.rs",
+            "fhircast/*.read,write",
+            "fhircast/**.read",
+            "fhircast/Patient-*.read",
+            "fhircast/*-open.read",
+            "fhircast/Patient.read",
+            "fhircast/Patient-opened.read",
+            "fhircast/Patient-open.read.",
+            "fhircast/Patient-open .read",
+            "fhircast//Patient-open.read",
+            "FHIRcast/Patient-open.read",
+            "xfhircast/*.*",
+            "fhircast/*.read\u{0}",
+            "fhircast/*.read\tfhircast/*.write",
+            "fhircast/*.*\n",
+        ] {
+            assert!(Scopes::parse(scope).is_empty(), "{scope:?}");
+            let beside = Scopes::parse(&format!("fhircast/Patient-open.read {scope}"));
+            assert_eq!(beside, Scopes::parse("fhircast/Patient-open.read"), "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn sub_16_sync_error_is_read_with_any_read_scope_and_published_only_with_its_own() {
+        let sync_error = event("syncerror");
+        for (scopes, read, write) in [
+            ("fhircast/Patient-open.read", true, false),
+            ("fhircast/*.read", true, false),
+            ("fhircast/Patient-open.write", false, false),
+            ("fhircast/*.write", false, true),
+            ("fhircast/SyncError.write", false, true),
+            ("", false, false),
+        ] {
+            let granted = Scopes::parse(scopes);
+            assert_eq!((granted.can_read(&sync_error), granted.can_write(&sync_error)), (read, write), "{scopes}");
+        }
+    }
+
+    #[test]
+    fn sco_01_all_is_every_event_both_ways() {
+        assert_eq!(Scopes::all(), Scopes::parse("fhircast/*.*"));
+        assert!(Scopes::all().can_read(&event("org.example.x")) && Scopes::all().can_write(&event("SyncError")));
+        assert!(!Scopes::default().can_read_anything());
+    }
+
+    const NAMES: [&str; 6] =
+        ["Patient-open", "Patient-close", "ImagingStudy-open", "Home-open", "UserLogout", "org.example.case_read"];
+
+    /// Upper and lower case as the bits of `mask` say.
+    fn spelt(name: &str, mask: u32) -> String {
+        let letter = |(index, letter): (usize, char)| match mask >> (index % 32) & 1 {
+            0 => letter.to_ascii_lowercase(),
+            _ => letter.to_ascii_uppercase(),
+        };
+        name.chars().enumerate().map(letter).collect()
+    }
+
+    proptest! {
+        /// T20: what is granted follows from the matrix event × scope × case, and from nothing else.
+        #[test]
+        fn sco_01_a_scope_covers_exactly_its_event_in_any_case(
+            scope_name in prop_oneof![Just(None), (0..NAMES.len()).prop_map(Some)],
+            permission in prop::sample::select(vec!["read", "write", "*"]),
+            asked in 0..NAMES.len(),
+            masks in any::<(u32, u32)>(),
+        ) {
+            let name = scope_name.map_or("*".to_owned(), |index| spelt(NAMES[index], masks.0));
+            let granted = Scopes::parse(&format!("fhircast/{name}.{permission}"));
+            let covered = scope_name.is_none_or(|index| index == asked);
+            let asked = event(&spelt(NAMES[asked], masks.1));
+            prop_assert_eq!(granted.can_read(&asked), covered && permission != "write");
+            prop_assert_eq!(granted.can_write(&asked), covered && permission != "read");
+            prop_assert_eq!(granted.can_read(&event("SyncError")), permission != "write");
+        }
+
+        #[test]
+        fn sco_02_no_text_is_an_error_and_more_scopes_never_take_away(one in ".{0,60}", other in "[ -~]{0,60}") {
+            let (before, after) = (Scopes::parse(&one), Scopes::parse(&format!("{one} {other}")));
+            for name in NAMES {
+                prop_assert!(!before.can_read(&event(name)) || after.can_read(&event(name)));
+                prop_assert!(!before.can_write(&event(name)) || after.can_write(&event(name)));
+            }
+        }
     }
 }

@@ -60,6 +60,7 @@ use self::topic::{
 use self::topics::{Slot, Topics};
 use crate::clock::{Clock, timestamp};
 use crate::fhircast::{Acknowledgement, Edition, Event, EventError, Version};
+use crate::security::Authenticator;
 
 /// The hub. Clones are the same hub.
 #[derive(Clone)]
@@ -69,6 +70,7 @@ struct Inner {
     settings: HubSettings,
     mounts: Arc<[Mount]>,
     clock: Arc<dyn Clock>,
+    authenticator: Authenticator,
     topics: Topics,
     /// Which topic each live endpoint belongs to.
     endpoints: RwLock<HashMap<EndpointId, Arc<str>>>,
@@ -140,14 +142,20 @@ enum Unsubscribable {
 const TICK: Duration = Duration::from_secs(1);
 
 impl Hub {
-    /// A hub without topics, whose time is `clock`'s. To be called within a tokio runtime, on which it keeps time until it is
-    /// shut down or dropped.
+    /// A hub that lets everybody in; as [`Self::with_authenticator`].
     pub fn new(settings: HubSettings, clock: Arc<dyn Clock>) -> Self {
+        Self::with_authenticator(settings, clock, Authenticator::open())
+    }
+
+    /// A hub without topics, whose time is `clock`'s, and which lets in whom `authenticator` lets in. To be called within a tokio runtime, on which it keeps time until it is
+    /// shut down or dropped.
+    pub fn with_authenticator(settings: HubSettings, clock: Arc<dyn Clock>, authenticator: Authenticator) -> Self {
         let hub = Self(Arc::new(Inner {
             topics: Topics::new(settings.max_topics, settings.limits()),
             mounts: settings.mounts().into(),
             settings,
             clock,
+            authenticator,
             endpoints: RwLock::default(),
             counters: Counters::default(),
             next_connection: AtomicU64::new(0),

@@ -20,12 +20,13 @@ use super::endpoint::{EndpointSecret, Named, named};
 use super::mount::Mount;
 use super::policy::{AnchorNotOpen, ForeignEndpoint, Policy, UnsubscribeBy};
 use super::problem::Problem;
-use super::topic::{Publisher, Refusal, Target, Unopened, WILDCARD, Wish};
+use super::topic::{Publisher, Refusal, Target, Unopened, Wish};
 use super::{EventRefused, Hub, PublishRefusal, Unsubscribable, current, guard, metadata, socket};
 use crate::fhircast::configuration::{Configuration, Offer};
 use crate::fhircast::json::Members;
 use crate::fhircast::subscription::SubscriptionRules;
-use crate::fhircast::{Edition, Event, Mode, SubscriptionRequest};
+use crate::fhircast::{Edition, Event, EventName, Mode, SubscriptionRequest};
+use crate::security::Grant;
 
 /// A hub, as seen through one mount.
 #[derive(Clone)]
@@ -87,20 +88,20 @@ async fn configuration(State(door): State<Door>) -> Response {
 
 /// `POST {hub}`: a subscription or an event, by its content type and members (SUB-01, REQ-01, CLI-02).
 async fn request(State(door): State<Door>, request: Request) -> Response {
-    answer(&door, request, async |headers, body| match media_type(headers).as_str() {
+    answer(&door, request, async |grant, headers, body| match media_type(headers).as_str() {
         FORM => {
             let body = read(&door, body, MAX_FORM).await?;
             let request = SubscriptionRequest::parse(&body, subscription_rules(&door));
-            subscription(&door, headers, &request.map_err(Problem::bad_request)?).await
+            subscription(&door, grant, headers, &request.map_err(Problem::bad_request)?)
         }
         media_type => {
             check_media_type(media_type)?;
             let body = read(&door, body, door.hub.0.settings.max_event_bytes()).await?;
             if door.policy().json_subscriptions && is_subscription(&body) {
                 let request = SubscriptionRequest::parse_json(&body, subscription_rules(&door));
-                return subscription(&door, headers, &request.map_err(Problem::bad_request)?).await;
+                return subscription(&door, grant, headers, &request.map_err(Problem::bad_request)?);
             }
-            event(&door, headers, None, &body).await
+            event(&door, grant, None, &body)
         }
     })
     .await
@@ -108,19 +109,19 @@ async fn request(State(door): State<Door>, request: Request) -> Response {
 
 /// `POST {hub}/{topic}`: an event (REQ-02).
 async fn request_on_topic(State(door): State<Door>, Path(topic): Path<String>, request: Request) -> Response {
-    answer(&door, request, async |headers, body| {
+    answer(&door, request, async |grant, headers, body| {
         check_media_type(&media_type(headers))?;
         let body = read(&door, body, door.hub.0.settings.max_event_bytes()).await?;
-        event(&door, headers, Some(without_slash(&topic)), &body).await
+        event(&door, grant, Some(without_slash(&topic)), &body)
     })
     .await
 }
 
-/// Runs `work` on a request's head and body; what it refuses becomes the answer.
+/// Runs `work` on a request's head and body, for whom it comes from; what it refuses becomes the answer.
 async fn answer(
     door: &Door,
     request: Request,
-    work: impl AsyncFnOnce(&HeaderMap, Body) -> Result<Response, Problem>,
+    work: impl AsyncFnOnce(Grant, &HeaderMap, Body) -> Result<Response, Problem>,
 ) -> Response {
     let (parts, body) = request.into_parts();
     let coded = parts.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
@@ -130,7 +131,10 @@ async fn answer(
             "the hub reads no Content-Encoding: send the body as it is",
         ))
     } else {
-        work(&parts.headers, body).await
+        match door.hub.authenticate(&parts.headers).await {
+            Ok(grant) => work(grant, &parts.headers, body).await,
+            Err(problem) => Err(problem),
+        }
     };
     worked.unwrap_or_else(|problem| door.refuse(problem, &parts.headers))
 }
@@ -174,13 +178,12 @@ fn is_subscription(body: &[u8]) -> bool {
     members.is_some_and(|members| members.get("hub.mode").is_some() && members.get("event").is_none())
 }
 
-async fn event(door: &Door, headers: &HeaderMap, topic: Option<&str>, body: &[u8]) -> Result<Response, Problem> {
+fn event(door: &Door, grant: Grant, topic: Option<&str>, body: &[u8]) -> Result<Response, Problem> {
     let event = Event::parse(body, &door.mount().rules()).map_err(Problem::bad_request)?;
     if topic.is_some_and(|topic| topic != event.topic) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "`event.hub.topic` is not the topic of the URL"));
     }
-    let access = door.hub.access(headers, &event.topic).await?;
-    access.check_write(event.name.as_str())?;
+    Access::of(grant, &event.topic)?.check_write(&event.name)?;
     let policy = *door.policy();
     let published = door.hub.publish_event(event, policy, Publisher::Application);
     let published = published.map_err(|refusal| refused(&refusal, &policy))?;
@@ -201,11 +204,16 @@ fn subscription_rules(door: &Door) -> SubscriptionRules {
     }
 }
 
-async fn subscription(door: &Door, headers: &HeaderMap, request: &SubscriptionRequest) -> Result<Response, Problem> {
+fn subscription(
+    door: &Door,
+    grant: Grant,
+    headers: &HeaderMap,
+    request: &SubscriptionRequest,
+) -> Result<Response, Problem> {
     if door.hub.is_shutting_down() {
         return Err(refused(&PublishRefusal::ShuttingDown, door.policy()));
     }
-    let access = door.hub.access(headers, &request.topic).await?;
+    let access = Access::of(grant, &request.topic)?;
     let endpoint = match request.mode {
         Mode::Subscribe => subscribed(door, headers, request, &access)?,
         Mode::Unsubscribe => unsubscribed(door, headers, request, &access)?,
@@ -277,11 +285,7 @@ fn unsubscribed(
 
 /// What a request asks for, as far as its sender may have it (SUB-15).
 fn wish(request: &SubscriptionRequest, access: &Access) -> Result<Wish, Problem> {
-    let granted = |name: &&std::sync::Arc<str>| &***name == WILDCARD || access.scopes.can_read(name);
-    let events: Vec<_> = request.events.iter().filter(granted).cloned().collect();
-    if events.is_empty() && !request.events.is_empty() {
-        return Err(Problem::new(StatusCode::FORBIDDEN, "the access token has no scope to read any of these events"));
-    }
+    let events = access.readable(&request.events)?;
     let lease = request.lease_seconds.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
     Ok(Wish {
         events,
@@ -313,18 +317,20 @@ async fn current_context(State(door): State<Door>, Path(topic): Path<String>, he
 }
 
 async fn tell_current_context(door: &Door, topic: &str, headers: &HeaderMap) -> Result<String, Problem> {
+    let grant = door.hub.authenticate(headers).await?;
     if !crate::fhircast::subscription::is_topic(topic) {
         return Err(refused(&PublishRefusal::Topic, door.policy()));
     }
-    let access = door.hub.access(headers, topic).await?;
+    let access = Access::of(grant, topic)?;
     if door.policy().session_required && !door.hub.is_session(topic) {
         return Err(Problem::new(StatusCode::NOT_FOUND, Refusal::SessionUnknown.to_string()));
     }
     let current = door.hub.current_context(topic);
     let mut content_may_be_read = true;
     if let Some(context) = &current {
-        access.check_read(context.event.name.as_str())?;
-        content_may_be_read = access.scopes.can_read(&format!("{}-update", context.anchor.resource_type));
+        access.check_read(&context.event.name)?;
+        let update = EventName::parse(&format!("{}-update", context.anchor.resource_type));
+        content_may_be_read = update.is_ok_and(|update| access.scopes.can_read(&update));
     }
     let mount = door.mount();
     Ok(current::written(current.as_ref(), mount.policy.context_form, mount.edition, content_may_be_read))

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fhircast_gateway::client::{Frame, Subscriber, SubscriberOptions};
-use fhircast_gateway::clock::Manual;
+use fhircast_gateway::clock::{Clock, Manual};
 use fhircast_gateway::http::{self, HttpSettings};
 use fhircast_gateway::hub::{Hub, HubSettings, Snapshot};
+use fhircast_gateway::security::Authenticator;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,11 +35,27 @@ impl Bench {
         Self::with_http(settings, HttpSettings::default()).await
     }
 
+    pub(crate) async fn with_authenticator(
+        settings: HubSettings,
+        authenticator: impl FnOnce(Arc<dyn Clock>) -> Authenticator,
+    ) -> Self {
+        Self::with_all(settings, HttpSettings::default(), authenticator).await
+    }
+
     pub(crate) async fn with_http(settings: HubSettings, http: HttpSettings) -> Self {
+        Self::with_all(settings, http, |_| Authenticator::open()).await
+    }
+
+    async fn with_all(
+        settings: HubSettings,
+        http: HttpSettings,
+        authenticator: impl FnOnce(Arc<dyn Clock>) -> Authenticator,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let clock = Arc::new(Manual::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_777_882_530)));
-        let hub = Hub::new(settings, Arc::clone(&clock) as _);
+        let authenticator = authenticator(Arc::clone(&clock) as _);
+        let hub = Hub::with_authenticator(settings, Arc::clone(&clock) as _, authenticator);
         let shutdown = CancellationToken::new();
         tokio::spawn(http::serve(listener, hub.routes(), http, shutdown.clone()));
         Self { url: format!("http://{address}/hub"), hub, address, clock, shutdown }

@@ -8,6 +8,7 @@ mod lenient;
 mod mounts;
 mod notification;
 mod publishing;
+mod scopes;
 pub(crate) mod socket;
 mod strict;
 mod subscribing;

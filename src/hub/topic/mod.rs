@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub(super) use command::{
     Action, Change, Closing, Command, ConnectionId, Effects, Ended, EndpointId, Outcome, Publisher, Recipient, Refusal,
-    Target, Unopened, Wish,
+    Spelling, Target, Unopened, Wish,
 };
 pub(super) use contexts::Context;
 pub(super) use subscription::WILDCARD;

@@ -9,7 +9,7 @@ use super::command::{Action, ConnectionId, EndpointId, Recipient, Spelling, Wish
 use super::contexts::Context;
 use super::{Limits, later};
 use crate::fhircast::scope::Scopes;
-use crate::fhircast::{Event, ResourceKey, Subject};
+use crate::fhircast::{Event, EventName, ResourceKey, Subject};
 use crate::hub::policy::{Policy, Silence};
 use crate::hub::subscriber::{Acknowledges, ConnectionState, Subscriber};
 
@@ -308,7 +308,8 @@ impl Subscription {
     fn spelling(&self, name: &str) -> Option<Spelling> {
         self.named_spelling(name).or_else(|| {
             let everything = self.events.iter().any(|spelling| &**spelling == WILDCARD);
-            (everything && !name.eq_ignore_ascii_case("Heartbeat") && self.scopes.can_read(name)).then(|| name.into())
+            let readable = || EventName::parse_any(name).is_ok_and(|name| self.scopes.can_read(&name));
+            (everything && !name.eq_ignore_ascii_case("Heartbeat") && readable()).then(|| name.into())
         })
     }
 
