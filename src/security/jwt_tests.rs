@@ -369,3 +369,12 @@ async fn cli_05_an_open_hub_ignores_whatever_stands_in_the_header() {
     }
     assert!(open.is_open());
 }
+
+#[tokio::test]
+async fn t14_without_a_key_id_none_of_several_keys_is_tried() {
+    let set = json!({"keys": [rsa_jwk(&KEYS.rsa, "rsa"), rsa_jwk(&KEYS.stranger, "stranger")]});
+    let authenticator = authenticator(&bearer(issuer_settings()), &clock(), &Provider::telling(&set));
+    let nameless = signed(&json!({"alg": "RS256"}), &claims(), "RS256");
+    assert!(is_invalid(&judge(&authenticator, &nameless).await));
+    assert!(judge(&authenticator, &rs256(&claims())).await.is_ok());
+}
