@@ -239,7 +239,7 @@ impl Reader<'_> {
                 Ok(settings) => return Some(settings),
                 Err(error) => error,
             };
-            let inner = problems::inner_path(&error);
+            let inner = without_items(&mut value, problems::inner_path(&error));
             let full: Vec<&str> = path.iter().copied().chain(inner.iter().map(String::as_str)).collect();
             self.problems.push(problems::from_figment(self.layers, &full, path, &error));
             if !self.replace_by_default(&mut value, &full, &inner) {
@@ -308,6 +308,14 @@ fn over_kind_defaults(merged: &Dict, kind: &str, settings: Dict) -> Value {
         }
         _ => Value::from(settings),
     }
+}
+
+/// The path, cut off at a list: an item has neither a place nor a default of its own, but the list has both.
+fn without_items(value: &mut Value, mut path: Vec<String>) -> Vec<String> {
+    while path.split_last().is_some_and(|(_, parents)| dict_at(value, parents).is_none()) {
+        path.pop();
+    }
+    path
 }
 
 fn dict_at<'v>(value: &'v mut Value, path: &[String]) -> Option<&'v mut Dict> {

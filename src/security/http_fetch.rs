@@ -44,7 +44,7 @@ impl HttpFetch {
         if let Some(authorization) = &request.authorization {
             builder = builder.header(header::AUTHORIZATION, authorization);
         }
-        builder.header(header::ACCEPT, "application/json")
+        builder.header(header::ACCEPT, "application/json, application/jwk-set+json")
     }
 }
 
@@ -75,4 +75,70 @@ async fn body(mut response: Response, max: usize) -> Result<Vec<u8>, FetchError>
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::Url;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What a server that says `answer` is asked, and what comes back through [`HttpFetch`].
+    async fn exchange(answer: String, form: Option<&str>) -> (String, Result<FetchResponse, FetchError>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}/jwks", listener.local_addr().unwrap())).unwrap();
+        let server = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut asked = vec![0; 4096];
+            let length = socket.read(&mut asked).await.unwrap();
+            // Whoever has had enough hangs up while this is being sent.
+            let _ = socket.write_all(answer.as_bytes()).await;
+            String::from_utf8_lossy(&asked[..length]).into_owned()
+        });
+        let authorization = form.map(|_| "Basic abc".to_owned());
+        let request = FetchRequest { url, authorization, form: form.map(str::to_owned), max_body: 1000 };
+        let response = HttpFetch::new().unwrap().fetch(request).await;
+        (server.await.unwrap(), response)
+    }
+
+    fn answer(head: &str, body: &str) -> String {
+        format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+    }
+
+    #[tokio::test]
+    async fn t15_a_body_is_read_up_to_its_bound_and_no_further() {
+        let (asked, response) = exchange(answer("200 OK\r\nCache-Control: max-age=5", &"a".repeat(1000)), None).await;
+        let response = response.unwrap();
+        assert!(asked.starts_with("GET /jwks HTTP/1.1\r\n") && !asked.to_lowercase().contains("authorization"));
+        assert_eq!((response.status, response.body.len()), (200, 1000));
+        assert_eq!(response.cache_control.as_deref(), Some("max-age=5"));
+        let (_, response) = exchange(answer("200 OK", &"a".repeat(1001)), None).await;
+        assert_eq!(response.unwrap_err(), FetchError::TooLarge);
+        let endless = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}", "a".repeat(1 << 20));
+        assert_eq!(exchange(endless, None).await.1.unwrap_err(), FetchError::TooLarge);
+    }
+
+    #[tokio::test]
+    async fn t15_a_redirect_is_not_followed() {
+        let (_, response) = exchange(answer("302 Found\r\nLocation: http://127.0.0.1:1/", ""), None).await;
+        assert_eq!(response.unwrap().status, 302);
+    }
+
+    #[tokio::test]
+    async fn t16_a_form_is_posted_with_the_credentials() {
+        let (asked, response) = exchange(answer("200 OK", "{}"), Some("token=a")).await;
+        let asked = asked.to_lowercase();
+        assert!(asked.starts_with("post /jwks ") && asked.contains("authorization: basic abc"), "{asked}");
+        assert!(asked.contains("application/x-www-form-urlencoded"), "{asked}");
+        assert!(response.is_ok());
+    }
+
+    #[tokio::test]
+    async fn t15_who_is_not_there_or_hangs_up_is_unreachable() {
+        assert_eq!(exchange(String::new(), None).await.1.unwrap_err(), FetchError::Unreachable);
+        let cut_short = "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{".to_owned();
+        assert_eq!(exchange(cut_short, None).await.1.unwrap_err(), FetchError::Unreachable);
+    }
 }
