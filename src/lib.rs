@@ -30,6 +30,7 @@ pub mod node;
 pub mod sessions;
 pub mod store;
 pub mod telemetry;
+pub mod verify;
 
 pub use adapters::{HL7_CASES, read_message};
 
