@@ -15,11 +15,11 @@ pub(super) struct VerifyArguments {
     /// The hub: `hub.url`
     #[arg(long, default_value = "http://127.0.0.1:8080/hub")]
     hub: String,
-    /// An access token that may read and write everything, for a hub that asks for one
-    #[arg(long)]
+    /// An access token that may read and write everything, for a hub that asks for one; `@FILE` holds it
+    #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
-    /// A token for `fhircast/Patient-open.read` alone, to see what scopes do
-    #[arg(long, requires = "token")]
+    /// A token for `fhircast/Patient-open.read` alone, to see what scopes do; `@FILE` holds it
+    #[arg(long, value_name = "TOKEN", requires = "token")]
     limited_token: Option<String>,
     /// The edition to judge by: 2.0.0, 2.1.0-ballot or 3.0.0 [default: what the hub says, else 3.0.0]
     #[arg(long)]
@@ -72,8 +72,8 @@ pub(super) async fn verify(arguments: VerifyArguments) -> Result<(), Failure> {
 fn request(arguments: VerifyArguments) -> Result<Request, Failure> {
     let request = Request {
         hub: arguments.hub,
-        token: arguments.token,
-        limited_token: arguments.limited_token,
+        token: arguments.token.map(token).transpose()?,
+        limited_token: arguments.limited_token.map(token).transpose()?,
         edition: arguments.edition,
         strict_ira: arguments.strict_ira,
         clients: arguments.clients,
@@ -84,6 +84,14 @@ fn request(arguments: VerifyArguments) -> Result<Request, Failure> {
     };
     let unknown = request.unknown().join(", ");
     if unknown.is_empty() { Ok(request) } else { Err(Failure::Failed(format!("error: no such clause: {unknown}"))) }
+}
+
+/// A token as it was given, or from the file that was named, so that it need not stand in a list of processes.
+fn token(given: String) -> Result<String, Failure> {
+    let Some(path) = given.strip_prefix('@') else { return Ok(given) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Failed(format!("error: cannot read {path}: {error}")))?;
+    Ok(text.trim().to_owned())
 }
 
 fn show(report: &Report, format: Format) {

@@ -8,3 +8,4 @@ mod notification;
 mod publishing;
 mod socket;
 mod subscribing;
+mod verify;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::editing::Reading;
-use crate::verify::finding::{Verdict, ensure};
+use crate::verify::finding::{Finding, Verdict, ensure};
 use crate::verify::room::Room;
 use crate::verify::{judge, wire};
 
@@ -63,7 +63,8 @@ pub(in crate::verify) async fn upd_04(room: &Room<'_>) -> Verdict {
 }
 
 pub(in crate::verify) async fn upd_05(room: &Room<'_>) -> Verdict {
-    let reading = Reading::begin(room).await?;
+    let mut reading = Reading::begin(room).await?;
+    reading.takes_updates().await?;
     let mut collection = reading.update(json!([wire::put("o1", "a")]));
     collection["event"]["context"][1]["resource"]["type"] = "collection".into();
     let mut twice = reading.update(json!([wire::put("o1", "a")]));
@@ -88,13 +89,15 @@ pub(in crate::verify) async fn upd_05(room: &Room<'_>) -> Verdict {
 }
 
 pub(in crate::verify) async fn upd_06(room: &Room<'_>) -> Verdict {
-    let reading = Reading::begin(room).await?;
+    let mut reading = Reading::begin(room).await?;
+    reading.takes_updates().await?;
     let twice = reading.update(json!([wire::put("o1", "a"), wire::put("o1", "b")]));
     room.publish(&twice).await?.expect(400, "to a resource that stands twice in one bundle").map(drop)
 }
 
 pub(in crate::verify) async fn upd_07(room: &Room<'_>) -> Verdict {
-    let reading = Reading::begin(room).await?;
+    let mut reading = Reading::begin(room).await?;
+    reading.takes_updates().await?;
     for reference in ["Patient/p1", "ImagingStudy/s1", "DiagnosticReport/r1"] {
         let update = reading.update(json!([wire::delete(reference)]));
         room.publish(&update).await?.refused(&format!("a DELETE of {reference}, which the open held,"))?;
@@ -144,7 +147,8 @@ pub(in crate::verify) async fn upd_10(room: &Room<'_>) -> Verdict {
 }
 
 pub(in crate::verify) async fn upd_11(room: &Room<'_>) -> Verdict {
-    let reading = Reading::begin(room).await?;
+    let mut reading = Reading::begin(room).await?;
+    reading.takes_updates().await?;
     let update = wire::update(room.edition(), &room.topic, "r9", &reading.version, json!([wire::put("o1", "a")]));
     let answer = room.publish(&update).await?;
     let what = "an update of a report that is not open";
@@ -153,6 +157,7 @@ pub(in crate::verify) async fn upd_11(room: &Room<'_>) -> Verdict {
 
 pub(in crate::verify) async fn upd_12(room: &Room<'_>) -> Verdict {
     let mut reading = Reading::begin(room).await?;
+    reading.takes_updates().await?;
     room.open_report("r2", &mut reading.viewer).await?;
     let update = reading.update(json!([wire::put("o1", "a")]));
     let answer = room.publish(&update).await?;
@@ -167,12 +172,13 @@ pub(in crate::verify) async fn upd_12(room: &Room<'_>) -> Verdict {
 const MANY: usize = 20_000;
 
 pub(in crate::verify) async fn upd_13(room: &Room<'_>) -> Verdict {
-    let reading = Reading::begin(room).await?;
+    let mut reading = Reading::begin(room).await?;
+    reading.takes_updates().await?;
     let entries: Vec<_> = (0..MANY).map(|number| wire::put(&format!("o{number}"), "a")).collect();
     let answer = room.publish(&reading.update(json!(entries))).await?;
     if answer.is_success() && !room.target.ours {
         let why = format!("the hub takes an update of {MANY} entries; its bound is not known from outside");
-        return Err(crate::verify::finding::Finding::not_testable(why));
+        return Err(Finding::not_testable(why));
     }
     answer.expect(413, &format!("to an update of {MANY} entries")).map(drop)
 }

@@ -46,6 +46,11 @@ impl<'a> Reading<'a> {
         Ok(told)
     }
 
+    /// A good update goes through: what is refused after it is refused for its own mistake.
+    pub(super) async fn takes_updates(&mut self) -> Verdict {
+        self.updated(json!([wire::put("first", "a")])).await.map(drop)
+    }
+
     /// The content has the observations of these ids, and no others.
     pub(super) async fn expect_content(&self, ids: &[&str]) -> Verdict {
         let document = self.room.current().await?;

@@ -42,7 +42,8 @@ pub(in crate::verify) async fn ira_03(room: &Room<'_>) -> Verdict {
 }
 
 pub(in crate::verify) async fn ira_04(room: &Room<'_>) -> Verdict {
-    let reading = Reading::begin(room).await?;
+    let mut reading = Reading::begin(room).await?;
+    reading.takes_updates().await?;
     let entries = json!([wire::put("o1", "a")]);
     for (what, event) in [
         ("an update", wire::update(room.edition(), &room.topic, "r9", &reading.version, entries)),
@@ -169,7 +170,8 @@ pub(in crate::verify) async fn ira_13(room: &Room<'_>) -> Verdict {
 }
 
 pub(in crate::verify) async fn ira_14(room: &Room<'_>) -> Verdict {
-    let reading = Reading::begin(room).await?;
+    let mut reading = Reading::begin(room).await?;
+    reading.takes_updates().await?;
     let put = |reference: &str, resource: Value| json!({"request": {"method": "PUT", "url": reference}, "resource": resource});
     let mut study = wire::study("s1", "p1")["resource"].clone();
     study["identifier"][0]["value"] = "urn:oid:1.2.3.4".into();

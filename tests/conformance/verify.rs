@@ -1,0 +1,185 @@
+//! The suite for anybody's hub, run against our own: time is handed in, so that what waits is done at once.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use fhircast_gateway::client::ClientError;
+use fhircast_gateway::hub::HubSettings;
+use fhircast_gateway::verify::{Edition, Outcome, Passage, Report, Request, text, verify};
+use jiff::SignedDuration;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::fixture::Bench;
+
+/// One of our mounts, and what is asked of it.
+struct Mount {
+    path: &'static str,
+    edition: Edition,
+    strict_ira: bool,
+    /// Whether it is one for the clients in the field.
+    clients: bool,
+    /// What fails there for now. This list may only shrink: what is in it must fail.
+    not_yet: &'static [&'static str],
+}
+
+const MOUNTS: &[Mount] =
+    &[Mount { path: "/hub", edition: Edition::Stu3, strict_ira: false, clients: false, not_yet: NOT_YET }];
+
+/// Derived opens and content sharing.
+const NOT_YET: &[&str] = &[
+    "NOT-11", "NOT-12", "CTX-05", "UPD-02", "UPD-03", "UPD-04", "UPD-05", "UPD-06", "UPD-07", "UPD-08", "UPD-09",
+    "UPD-10", "UPD-11", "UPD-12", "UPD-13", "UPD-14", "SEL-01",
+];
+
+/// Moves a hub's clock. Only one check may wait at a time, as all have the same clock.
+struct Turning(Arc<Bench>);
+
+impl Passage for Turning {
+    fn let_pass(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            // What is on its way to the hub belongs to the time before.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            self.0.after(duration);
+        })
+    }
+
+    fn side_by_side(&self) -> usize {
+        1
+    }
+}
+
+async fn report(mount: &Mount) -> Report {
+    // Pings go by the machine's time, so they are made frequent.
+    let settings = HubSettings { ping_every: SignedDuration::from_secs(1), ..HubSettings::default() };
+    let bench = Arc::new(Bench::with(settings).await);
+    let request = Request {
+        edition: Some(mount.edition),
+        strict_ira: mount.strict_ira,
+        clients: mount.clients,
+        strict_ours: true,
+        ..all(format!("http://{}{}", bench.address, mount.path), Duration::from_secs(5))
+    };
+    verify(request, Arc::new(Turning(bench))).await.unwrap()
+}
+
+/// Everything, of anybody's hub.
+fn all(hub: String, patience: Duration) -> Request {
+    Request {
+        hub,
+        token: None,
+        limited_token: None,
+        edition: None,
+        strict_ira: false,
+        clients: false,
+        only: Vec::new(),
+        slow: true,
+        strict_ours: false,
+        patience,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_own_hub_follows_every_clause_that_can_be_seen() {
+    for mount in MOUNTS {
+        let report = report(mount).await;
+        let failed: Vec<_> =
+            report.lines.iter().filter(|line| line.outcome == Outcome::Fail).map(|line| line.id).collect();
+        let shown = text(&report, |_, word| word.to_owned());
+        assert_eq!(failed, mount.not_yet, "at {}:\n{shown}", mount.path);
+    }
+}
+
+/// Time that passes at once and changes nothing: what it is for has no clock.
+struct Nothing;
+
+impl Passage for Nothing {
+    fn let_pass(&self, _duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {})
+    }
+
+    fn side_by_side(&self) -> usize {
+        64
+    }
+}
+
+/// Verifies the hub that `routes` make, with little patience.
+async fn rude(routes: Router) -> Result<Report, ClientError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hub", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move { axum::serve(listener, routes).await });
+    let request = Request { strict_ira: true, clients: true, ..all(url, Duration::from_millis(300)) };
+    let report = verify(request, Arc::new(Nothing)).await;
+    serving.abort();
+    report
+}
+
+/// What a hub without any merit may still be found to do: it has no duty there, or refuses what is to be refused.
+fn failures(report: &Report) -> usize {
+    report.lines.iter().filter(|line| line.outcome == Outcome::Fail && !line.seen.is_empty()).count()
+}
+
+#[tokio::test]
+async fn a_hub_that_answers_500_or_garbage_fails_with_what_was_seen() {
+    let broken = Router::new().fallback(|| async { (StatusCode::INTERNAL_SERVER_ERROR, "<html>oops\u{1b}[2J</html>") });
+    let garbage = Router::new().fallback(|| async { "garbage" });
+    for routes in [broken, garbage] {
+        let report = rude(routes).await.unwrap();
+        let shown = text(&report, |_, word| word.to_owned());
+        assert!(failures(&report) > 60 && !shown.contains('\u{1b}'), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_hub_that_answers_discovery_and_then_nothing_does_not_hang_the_suite() {
+    let document = json!({"eventsSupported": ["Patient-open"], "websocketSupport": true, "fhircastVersion": "3.0.0"});
+    let discovery = get(async move || Json(document.clone()));
+    let routes = Router::new()
+        .route("/hub/.well-known/fhircast-configuration", discovery)
+        .fallback(|| async { std::future::pending::<()>().await });
+    let report = rude(routes).await.unwrap();
+    let silent = report.lines.iter().filter(|line| line.seen.starts_with("no answer within")).count();
+    assert!(silent > 60, "{}", text(&report, |_, word| word.to_owned()));
+}
+
+#[tokio::test]
+async fn a_hub_whose_sockets_talk_garbage_and_hang_up_fails_with_what_was_seen() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let listener = TcpListener::bind(address).await.unwrap();
+    let socket = async |upgrade: WebSocketUpgrade| {
+        upgrade.on_upgrade(async |mut socket| {
+            for message in [Message::Binary(vec![0, 255].into()), Message::Text("{\"event\":17}".into())] {
+                let _ = socket.send(message).await;
+            }
+        })
+    };
+    let accepted =
+        async move || (StatusCode::ACCEPTED, Json(json!({"hub.channel.endpoint": format!("ws://{address}/ws")})));
+    let routes = Router::new().route("/ws", get(socket)).fallback(accepted);
+    let serving = tokio::spawn(async move { axum::serve(listener, routes).await });
+    let request = all(format!("http://{address}/hub"), Duration::from_millis(300));
+    let report = verify(request, Arc::new(Nothing)).await.unwrap();
+    serving.abort();
+    let shown = text(&report, |_, word| word.to_owned());
+    assert!(failures(&report) > 40 && shown.contains("2 bytes of binary"), "{shown}");
+}
+
+#[tokio::test]
+async fn where_nobody_answers_the_suite_says_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hub", listener.local_addr().unwrap());
+    let silent = verify(all(url.clone(), Duration::from_millis(300)), Arc::new(Nothing)).await;
+    assert!(matches!(silent, Err(ClientError::Unreachable { .. })), "{silent:?}");
+    drop(listener);
+    let gone = verify(all(url, Duration::from_secs(5)), Arc::new(Nothing)).await;
+    assert!(matches!(gone, Err(ClientError::Unreachable { .. })), "{gone:?}");
+    let none = verify(all("hub".into(), Duration::from_secs(5)), Arc::new(Nothing)).await;
+    assert!(matches!(none, Err(ClientError::Url { .. })), "{none:?}");
+}
