@@ -86,7 +86,7 @@ impl Target {
             url: parts.url.clone(),
             source,
         };
-        let client = client(&url, parts.patience).map_err(|error| unreachable(error.into()))?;
+        let client = client(&url).map_err(|error| unreachable(error.into()))?;
         let mut target = Self {
             url,
             edition: edition.unwrap_or(Edition::Stu3),
@@ -160,14 +160,14 @@ impl Target {
         match timeout(self.patience, exchange).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(innermost(error)),
-            Err(_) => Err(format!("no answer within {} s", self.patience.as_secs())),
+            Err(_) => Err(format!("no answer within {:?}", self.patience)),
         }
     }
 }
 
-/// A client that follows nothing and asks no proxy on the machine's own addresses.
-fn client(url: &Url, patience: Duration) -> Result<reqwest::Client, reqwest::Error> {
-    let builder = reqwest::Client::builder().timeout(patience).redirect(redirect::Policy::none());
+/// A client that follows nothing and asks no proxy on the machine's own addresses. What bounds an exchange is the target.
+fn client(url: &Url) -> Result<reqwest::Client, reqwest::Error> {
+    let builder = reqwest::Client::builder().redirect(redirect::Policy::none());
     if is_loopback(url) { builder.no_proxy().build() } else { builder.build() }
 }
 

@@ -163,7 +163,7 @@ async fn in_a_room(check: Check, target: &Target, limit: Duration) -> Verdict {
         let _keeper = if target.strict_ira { Some(room.named_viewer("Keeper", "Keeper-open").await?) } else { None };
         check(&room).await
     };
-    let late = || Err(Finding::failed("an end within bounds", format!("none after {} s", limit.as_secs())));
+    let late = || Err(Finding::failed("an end within bounds", format!("none after {limit:?}")));
     let verdict = timeout(limit, checked).await.unwrap_or_else(|_| late());
     room.tidy().await;
     verdict

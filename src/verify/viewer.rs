@@ -79,7 +79,7 @@ pub(super) async fn open(endpoint: &str, patience: Duration) -> Result<Socket, N
         Ok(Ok((socket, _))) => Ok(socket),
         Ok(Err(tungstenite::Error::Http(response))) => Err(NoSocket::Refused(response.status().as_u16())),
         Ok(Err(error)) => Err(NoSocket::Unreachable(bounded(&error.to_string(), 120))),
-        Err(_) => Err(NoSocket::Unreachable(format!("no answer to the handshake within {} s", patience.as_secs()))),
+        Err(_) => Err(NoSocket::Unreachable(format!("no answer to the handshake within {patience:?}"))),
     }
 }
 
@@ -134,7 +134,7 @@ impl<'a> Viewer<'a> {
         let patience = self.target.patience;
         self.within(patience)
             .await
-            .ok_or_else(|| Finding::failed("something on the socket", format!("nothing for {} s", patience.as_secs())))
+            .ok_or_else(|| Finding::failed("something on the socket", format!("nothing for {patience:?}")))
     }
 
     async fn within(&mut self, time: Duration) -> Option<Frame> {
@@ -193,9 +193,9 @@ impl<'a> Viewer<'a> {
 
     async fn next_for(&mut self, wanted: &str) -> Result<Frame, Finding> {
         let patience = self.target.patience;
-        self.within(patience).await.ok_or_else(|| {
-            Finding::failed(format!("{wanted} on the socket"), format!("nothing for {} s", patience.as_secs()))
-        })
+        self.within(patience)
+            .await
+            .ok_or_else(|| Finding::failed(format!("{wanted} on the socket"), format!("nothing for {patience:?}")))
     }
 
     /// Nothing comes for a short while.
@@ -217,7 +217,7 @@ impl<'a> Viewer<'a> {
             self.target.passage.let_pass(limit / LOOKS).await;
             tokio::time::sleep(LOOK).await;
         }
-        Err(Finding::failed("a ping on an idle socket", format!("none within {} s", limit.as_secs())))
+        Err(Finding::failed("a ping on an idle socket", format!("none within {limit:?}")))
     }
 
     /// The next frame, which may take the hub up to `limit` of its own time; `None` where none came.
@@ -233,7 +233,7 @@ impl<'a> Viewer<'a> {
 
     /// A SyncError, which may take the hub up to `limit` of its own time.
     pub(super) async fn await_event(&mut self, name: &str, limit: Duration) -> Result<Value, Finding> {
-        let asked = format!("{name} within {} s", limit.as_secs());
+        let asked = format!("{name} within {limit:?}");
         match self.await_frame(limit).await {
             Some(Frame::Event(event)) if judge::is_named(&event, name) => Ok(event),
             Some(other) => Err(Finding::failed(asked, other.told())),

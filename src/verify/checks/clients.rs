@@ -3,6 +3,7 @@
 use reqwest::{Method, Url, header};
 use serde_json::{Value, json};
 
+use super::editing::Reading;
 use crate::verify::finding::{Finding, Verdict, ensure};
 use crate::verify::hub::{Answer, Bearer};
 use crate::verify::room::Room;
@@ -158,6 +159,26 @@ pub(in crate::verify) async fn cli_14(room: &Room<'_>) -> Verdict {
     room.form(&form).await?.expect(202, "to an unsubscribe after the socket has closed").map(drop)
 }
 
+pub(in crate::verify) async fn cli_15(room: &Room<'_>) -> Verdict {
+    let older = room.named_viewer("Same", "Patient-open").await?;
+    let endpoint = older.endpoint.clone();
+    older.leave(1011).await?;
+    let mut newer = room.named_viewer("Same", "Patient-open").await?;
+    super::subscribing::expect_dead(room, &endpoint, "the lost subscription of the same name is over").await?;
+    arrives(room, &mut newer, room.target.publish_url(&room.topic), "application/json").await
+}
+
+pub(in crate::verify) async fn cli_16(room: &Room<'_>) -> Verdict {
+    let request = room.target.request(Method::GET, room.target.discovery_url(), Bearer::Nobody);
+    let answer = room.target.send(request.header(header::ORIGIN, super::transport::ORIGIN)).await?;
+    let allowed = answer.header("access-control-allow-origin");
+    ensure(!allowed.is_empty(), "Access-Control-Allow-Origin on the discovery document", &answer)?;
+    let document = answer.json().unwrap_or_default();
+    let names = document["eventsSupported"].as_array().cloned().unwrap_or_default();
+    let names: Vec<_> = names.iter().filter_map(Value::as_str).collect();
+    room.viewer(&names.join(",")).await.map(drop)
+}
+
 pub(in crate::verify) async fn cli_18(room: &Room<'_>) -> Verdict {
     super::confirmation::conf_01(room).await
 }
@@ -272,7 +293,7 @@ pub(in crate::verify) async fn cli_34(room: &Room<'_>) -> Verdict {
 }
 
 pub(in crate::verify) async fn cli_35(room: &Room<'_>) -> Verdict {
-    let mut reading = super::editing::Reading::begin(room).await?;
+    let mut reading = Reading::begin(room).await?;
     let update = reading.update(json!([wire::put("o1", "a")]));
     for _ in 0..2 {
         room.publish(&update).await?.expect(202, "to an update and to its resend")?;
@@ -344,8 +365,77 @@ pub(in crate::verify) async fn cli_47(room: &Room<'_>) -> Verdict {
     room.expect_current("after a close with an empty context", "", "").await
 }
 
+pub(in crate::verify) async fn cli_48(room: &Room<'_>) -> Verdict {
+    let mut error = wire::sync_error(&room.topic, &wire::patient_open(&room.topic, "p1"), "Another");
+    let entry = &mut error["event"]["context"][0];
+    entry["key"] = "OperationOutcome".into();
+    entry["resource"]["issue"][0]["severity"] = "error".into();
+    relayed(room, "syncerror", error["event"]["context"].take()).await
+}
+
+pub(in crate::verify) async fn cli_49(room: &Room<'_>) -> Verdict {
+    let mut reading = Reading::begin(room).await?;
+    for key in ["content", "bundle", "Bundle"] {
+        let mut update = reading.update(json!([wire::put("o1", key)]));
+        update["event"]["context"][1]["key"] = key.into();
+        let told = reading.told(&update).await?;
+        let renamed = judge::entries(&told["event"]).iter().any(|entry| entry["key"] == "updates");
+        ensure(renamed, format!("the bundle under `{key}` as `updates`"), &told)?;
+    }
+    reading.expect_content_where_told(&["o1"]).await
+}
+
+pub(in crate::verify) async fn cli_50(room: &Room<'_>) -> Verdict {
+    let mut reading = Reading::begin(room).await?;
+    for anchor in [
+        json!({"key": "report", "reference": {"reference": "DiagnosticReport/r1"}}),
+        json!({"key": "report", "reference": "DiagnosticReport/r1"}),
+        json!({"key": "report", "resource": {"resourceType": "DiagnosticReport", "id": "r1"}}),
+    ] {
+        let mut update = reading.update(json!([wire::put("o1", "a")]));
+        update["event"]["context"][0] = anchor;
+        reading.told(&update).await?;
+    }
+    let mut nameless = reading.update(json!([wire::put("o2", "b")]));
+    if let Some(context) = nameless["event"]["context"].as_array_mut() {
+        context.remove(0);
+    }
+    reading.told(&nameless).await.map(drop)
+}
+
+pub(in crate::verify) async fn cli_51(room: &Room<'_>) -> Verdict {
+    let mut reading = Reading::begin(room).await?;
+    let mut bare = reading.update(json!([wire::put("o1", "a")]));
+    if let Some(event) = bare["event"].as_object_mut() {
+        event.remove("context.versionId");
+    }
+    reading.told(&bare).await?;
+    let mut by_anchor = reading.update(json!([wire::put("o2", "b")]));
+    let meta = json!({"versionId": reading.version});
+    if let Some(event) = by_anchor["event"].as_object_mut() {
+        event.remove("context.versionId");
+    }
+    let report = json!({"resourceType": "DiagnosticReport", "id": "r1", "meta": meta});
+    by_anchor["event"]["context"][0] = json!({"key": "report", "resource": report});
+    reading.told(&by_anchor).await?;
+    let mut wrong = by_anchor;
+    wrong["id"] = wire::fresh("event").into();
+    room.publish(&wrong).await?.refused("an older version in the anchor's `meta`").map(drop)
+}
+
+pub(in crate::verify) async fn cli_52(room: &Room<'_>) -> Verdict {
+    let mut reading = Reading::begin(room).await?;
+    let post = |resource: Value| json!([{"request": {"method": "POST", "url": "Observation"}, "resource": resource}]);
+    reading.updated(post(wire::observation("o1", "a"))).await?;
+    reading.updated(post(wire::observation("o1", "b"))).await?;
+    reading.expect_content_where_told(&["o1"]).await?;
+    let patch =
+        json!([{"request": {"method": "PATCH", "url": "Observation/o1"}, "resource": wire::observation("o1", "c")}]);
+    room.publish(&reading.update(patch)).await?.expect(400, "to a PATCH").map(drop)
+}
+
 pub(in crate::verify) async fn cli_53(room: &Room<'_>) -> Verdict {
-    let mut reading = super::editing::Reading::begin(room).await?;
+    let mut reading = Reading::begin(room).await?;
     let bare = json!({"request": {"method": "PUT"}, "resource": wire::observation("o1", "a")});
     reading.updated(json!([bare, wire::put("o2", "b")])).await?;
     let by_url = json!({"request": {"method": "DELETE", "url": "Observation/o1"}});
@@ -354,7 +444,7 @@ pub(in crate::verify) async fn cli_53(room: &Room<'_>) -> Verdict {
 }
 
 pub(in crate::verify) async fn cli_54(room: &Room<'_>) -> Verdict {
-    let mut reading = super::editing::Reading::begin(room).await?;
+    let mut reading = Reading::begin(room).await?;
     let selection = json!({"resourceType": "ImagingSelection", "id": "o1", "status": "available"});
     let other = json!({"request": {"method": "PUT", "url": "ImagingSelection/o1"}, "resource": selection});
     reading.updated(json!([wire::put("o1", "a"), other])).await?;
@@ -362,7 +452,7 @@ pub(in crate::verify) async fn cli_54(room: &Room<'_>) -> Verdict {
 }
 
 pub(in crate::verify) async fn cli_56(room: &Room<'_>) -> Verdict {
-    let mut reading = super::editing::Reading::begin(room).await?;
+    let mut reading = Reading::begin(room).await?;
     let anchor = wire::anchor(room.edition(), "r1");
     for context in [
         json!([anchor.clone(), {"key": "select", "resources": [{"resourceType": "Observation", "id": "o1"}]}]),

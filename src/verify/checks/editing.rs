@@ -40,8 +40,13 @@ impl<'a> Reading<'a> {
     /// Updates, and follows the version; the notification.
     pub(super) async fn updated(&mut self, entries: Value) -> Result<Value, Finding> {
         let update = self.update(entries);
-        self.room.tell(&update).await?;
-        let told = self.viewer.expect_published(&update).await?;
+        self.told(&update).await
+    }
+
+    /// Publishes an update, and follows the version; the notification.
+    pub(super) async fn told(&mut self, update: &Value) -> Result<Value, Finding> {
+        self.room.tell(update).await?;
+        let told = self.viewer.expect_published(update).await?;
         self.version = judge::version(&told)?;
         Ok(told)
     }

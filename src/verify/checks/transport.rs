@@ -40,7 +40,7 @@ pub(in crate::verify) async fn sec_01(room: &Room<'_>) -> Verdict {
 }
 
 /// Where a web application under development is at home.
-const ORIGIN: &str = "http://localhost:3000";
+pub(super) const ORIGIN: &str = "http://localhost:3000";
 
 pub(in crate::verify) async fn sec_02(room: &Room<'_>) -> Verdict {
     let request = room.target.request(Method::OPTIONS, room.target.url.clone(), Bearer::Nobody);
