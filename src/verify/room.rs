@@ -181,7 +181,8 @@ impl<'a> Room<'a> {
             let names = events.iter().filter_map(Value::as_str);
             names.map(str::to_ascii_lowercase).any(|name| name == "*" || name.ends_with("-update"))
         });
-        if !shares && !self.target.ours {
+        // IRA's Hub has no options.
+        if !shares && !self.target.ours && !self.target.strict_ira {
             return Err(Finding::not_applicable("discovery lists no update among the events"));
         }
         Ok(())
