@@ -6,6 +6,7 @@ pub(super) mod content;
 pub(super) mod context;
 pub(super) mod discovery;
 pub(super) mod editing;
+pub(super) mod lenient;
 pub(super) mod notification;
 pub(super) mod requesting;
 pub(super) mod scopes;
