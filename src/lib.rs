@@ -31,6 +31,7 @@ pub mod security;
 pub mod sessions;
 pub mod store;
 pub mod telemetry;
+pub mod verify;
 
 pub use adapters::{HL7_CASES, read_message};
 

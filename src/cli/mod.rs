@@ -12,6 +12,7 @@ mod run;
 mod send;
 mod sessions;
 mod terminal;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -68,6 +69,8 @@ enum Command {
     Map(mapping::MapArguments),
     /// Run the cases of the mappings
     Test(mapping::TestArguments),
+    /// Verify how well a hub, ours or another, follows FHIRcast, clause by clause
+    Verify(verify::VerifyArguments),
 }
 
 /// Why a command ended without having done its work.
@@ -125,6 +128,7 @@ fn dispatch(arguments: Arguments, environment: &[(String, String)]) -> Result<()
         }
         Command::Subscribers(subscribers) => layers(settings)
             .and_then(|(layers, problems)| block_on(sessions::subscribers(subscribers, &layers, problems))),
+        Command::Verify(verify) => block_on(verify::verify(verify)),
         Command::Config => layers(settings).and_then(|(layers, problems)| config::config(&layers, problems)),
         Command::Check => layers(settings).and_then(|(layers, problems)| config::check(&layers, problems)),
         Command::Map(map) => layers(settings).and_then(|(layers, problems)| mapping::map(&map, &layers, problems)),

@@ -12,3 +12,4 @@ mod scopes;
 pub(crate) mod socket;
 mod strict;
 mod subscribing;
+mod verify;

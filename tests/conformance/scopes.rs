@@ -19,13 +19,13 @@ file = "unused"
 scopes = "fhircast/*.*"
 [token.reader]
 file = "unused"
-scopes = "openid fhircast/patient-OPEN.read fhircast/nonsense fhircast/Patient-close.write"
+scopes = "fhircast/patient-OPEN.read fhircast/Patient-close.write"
 [token.report-reader]
 file = "unused"
 scopes = "fhircast/DiagnosticReport-open.read"
 [token.stranger]
 file = "unused"
-scopes = "patient/*.read openid"
+scopes = "fhircast/Home-open.write"
 [token.bound]
 file = "unused"
 scopes = "fhircast/*.*"
