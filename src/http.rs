@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -27,10 +27,14 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
+use crate::security::ServerTls;
+
 /// What HTTP connections may cost. Times of zero or less count as the shortest there is.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpSettings {
+    /// How long the TLS handshake may take.
+    pub handshake_timeout: SignedDuration,
     /// How long the head of a request may take; a connection that dawdles is closed.
     pub header_timeout: SignedDuration,
     /// Connections at once, sockets of subscribers included; more wait in the system's queue.
@@ -46,6 +50,7 @@ pub struct HttpSettings {
 impl Default for HttpSettings {
     fn default() -> Self {
         Self {
+            handshake_timeout: SignedDuration::from_secs(10),
             header_timeout: SignedDuration::from_secs(10),
             max_connections: 16_384,
             max_connections_per_address: 16_384,
@@ -55,9 +60,24 @@ impl Default for HttpSettings {
     }
 }
 
-/// Serves `routes` on `listener` until `shutdown`; then lets the requests in hand end, for a bounded time. Sockets that
-/// connections were upgraded to are their routes' to close.
-pub async fn serve(listener: TcpListener, routes: Router, settings: HttpSettings, shutdown: CancellationToken) {
+/// How a request has come; an extension of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transport {
+    /// Whether over TLS that ended here.
+    pub secure: bool,
+    /// The address it came from: a client's, or a proxy's.
+    pub peer: SocketAddr,
+}
+
+/// Serves `routes` on `listener` until `shutdown`, over TLS where there is one; then lets the requests in hand end, for a
+/// bounded time. Sockets that connections were upgraded to are their routes' to close.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<ServerTls>>,
+    routes: Router,
+    settings: HttpSettings,
+    shutdown: CancellationToken,
+) {
     let places = Places::new(&settings);
     let tasks = TaskTracker::new();
     loop {
@@ -66,7 +86,8 @@ pub async fn serve(listener: TcpListener, routes: Router, settings: HttpSettings
             () = shutdown.cancelled() => break,
         };
         if let Some(stream) = accepted {
-            tasks.spawn(serve_connection(stream, routes.clone(), settings.clone(), shutdown.clone()));
+            let server = Server { routes: routes.clone(), settings: settings.clone(), shutdown: shutdown.clone() };
+            tasks.spawn(server.connection(stream, tls.clone()));
         }
     }
     drop(listener);
@@ -97,31 +118,54 @@ async fn accept(listener: &TcpListener, places: &Places) -> Option<Placed> {
         warn!(address = %peer.ip(), "Connection closed: too many from one address.");
         return None;
     };
-    Some(Placed { stream, _permit: permit, _seat: seat })
+    Some(Placed { stream, peer, _permit: permit, _seat: seat })
 }
 
-async fn serve_connection(stream: Placed, routes: Router, settings: HttpSettings, shutdown: CancellationToken) {
-    if let Err(error) = tune(&stream.stream, wait(settings.keepalive)) {
-        debug!(%error, "Connection could not be tuned.");
-    }
-    let service = routes.map_request(|request: Request<Incoming>| request.map(axum::body::Body::new));
-    let mut connection = std::pin::pin!(
-        // The timeout panics at the first connection without the timer.
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(wait(settings.header_timeout))
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
-            .with_upgrades()
-    );
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+/// What one connection is served with.
+struct Server {
+    routes: Router,
+    settings: HttpSettings,
+    shutdown: CancellationToken,
+}
+
+impl Server {
+    async fn connection(self, stream: Placed, tls: Option<Arc<ServerTls>>) {
+        if let Err(error) = tune(&stream.stream, wait(self.settings.keepalive)) {
+            debug!(%error, "Connection could not be tuned.");
         }
-    };
-    if let Err(error) = ended {
-        debug!(%error, "Connection ended early.");
+        let peer = stream.peer;
+        let Some(tls) = tls else { return self.requests(stream, Transport { secure: false, peer }).await };
+        match tokio::time::timeout(wait(self.settings.handshake_timeout), tls.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => self.requests(stream, Transport { secure: true, peer }).await,
+            Ok(Err(error)) => debug!(%error, "TLS handshake failed."),
+            Err(_) => debug!("TLS handshake took too long."),
+        }
+    }
+
+    async fn requests(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, transport: Transport) {
+        let service = self.routes.map_request(move |request: Request<Incoming>| {
+            let mut request = request.map(axum::body::Body::new);
+            request.extensions_mut().insert(transport);
+            request
+        });
+        let mut connection = std::pin::pin!(
+            // The timeout panics at the first connection without the timer.
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(wait(self.settings.header_timeout))
+                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+                .with_upgrades()
+        );
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.shutdown.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            debug!(%error, "Connection ended early.");
+        }
     }
 }
 
@@ -188,6 +232,7 @@ impl Drop for Seat {
 /// A connection with its places, which it keeps when it is upgraded to a socket, and gives back when it is closed.
 struct Placed {
     stream: TcpStream,
+    peer: SocketAddr,
     _permit: OwnedSemaphorePermit,
     _seat: Seat,
 }

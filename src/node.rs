@@ -14,9 +14,10 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use fhircast_gateway_adapter_api::{Clock, Sink};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::adapters::{Adapter, BoundAdapter, GRAMMARS};
 use crate::admin::Admin;
@@ -25,7 +26,7 @@ use crate::gateway::{Gateway, Source};
 use crate::http::{self, HttpSettings};
 use crate::hub::Hub;
 use crate::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
-use crate::security::{Authenticator, AuthenticatorError};
+use crate::security::{Authenticator, AuthenticatorError, ServerTls};
 use crate::sessions::Directory;
 use crate::store::{self, Journal, Limits, MappingFilesError, SiteKey, SiteKeyError};
 
@@ -34,6 +35,7 @@ pub struct Plan {
     config: Config,
     adapters: Vec<Adapter>,
     mappings: MappingSet,
+    tls: Option<Arc<ServerTls>>,
 }
 
 /// Why a gateway did not start.
@@ -94,6 +96,7 @@ pub struct Node {
     /// What came in.
     pub journal: Arc<Journal>,
     gateway: Arc<Gateway>,
+    reload: Arc<Notify>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
 }
@@ -119,10 +122,11 @@ impl Plan {
             loaded => loaded?,
         };
         check_bound_mappings(&config, &mappings, layers, &mut problems);
+        let tls = load_tls(&config, layers, &mut problems);
         if !problems.is_empty() {
             return Err(StartError::Configuration(problems));
         }
-        Ok(Self { config, adapters, mappings })
+        Ok(Self { config, adapters, mappings, tls })
     }
 
     /// The mappings.
@@ -149,7 +153,7 @@ impl Plan {
     /// # Errors
     /// When an address cannot be had.
     pub async fn start_with_key(self, clock: Arc<dyn Clock>, site_key: SiteKey) -> Result<Node, StartError> {
-        let Self { config, adapters, mappings } = self;
+        let Self { config, adapters, mappings, tls } = self;
         let authenticator = Authenticator::from_settings(&config.auth, Arc::clone(&clock))?;
         let http = bind(config.http.listen, "the hub", "http.listen").await?;
         let admin = bind(config.admin.listen, "the operator's API", "admin.listen").await?;
@@ -157,14 +161,17 @@ impl Plan {
         let sources = bound.iter().map(|adapter| source_of(adapter, &config)).collect();
         let mut node = Node::assemble(&config, mappings, sources, clock, site_key, authenticator, (http.1, admin.1));
         let hub = node.gateway.hub.clone();
-        node.serve_http(http, hub.routes(), config.http.limits.clone());
+        node.serve_http(http, tls.clone(), hub.routes(), config.http.limits.clone());
+        if let Some(tls) = tls {
+            node.keep_certificate(tls);
+        }
         let admin_routes = Admin {
             sessions: Arc::clone(&node.sessions),
             journal: Arc::clone(&node.journal),
             hub_url: node.hub_url.as_str().into(),
             hub,
         };
-        node.serve_http(admin, admin_routes.routes(), config.http.limits);
+        node.serve_http(admin, None, admin_routes.routes(), config.http.limits);
         node.run_adapters(bound);
         Ok(node)
     }
@@ -181,7 +188,7 @@ impl Node {
         (http, admin): (SocketAddr, SocketAddr),
     ) -> Self {
         let hub = Hub::with_authenticator(config.hub.clone(), Arc::clone(&clock), authenticator);
-        let hub_url = hub.url(http);
+        let hub_url = hub.url(http, config.http.tls.is_some());
         let sessions = Arc::new(Directory::new(site_key, &config.sessions));
         let remember = Duration::try_from(config.store.remember).unwrap_or_default();
         let journal = Journal::new(Limits { messages: config.store.journal, remember });
@@ -201,13 +208,45 @@ impl Node {
             sessions,
             journal,
             gateway: Arc::new(gateway),
+            reload: Arc::default(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
     }
 
-    fn serve_http(&self, (listener, _): (TcpListener, SocketAddr), routes: Router, limits: HttpSettings) {
-        self.tasks.spawn(http::serve(listener, routes, limits, self.shutdown.clone()));
+    fn serve_http(
+        &self,
+        (listener, _): (TcpListener, SocketAddr),
+        tls: Option<Arc<ServerTls>>,
+        routes: Router,
+        limits: HttpSettings,
+    ) {
+        self.tasks.spawn(http::serve(listener, tls, routes, limits, self.shutdown.clone()));
+    }
+
+    /// Looks at the certificate's files every now and then, and whenever it is asked to.
+    fn keep_certificate(&mut self, tls: Arc<ServerTls>) {
+        let every = Duration::try_from(tls.reload_every()).unwrap_or_default().max(Duration::from_secs(1));
+        let (asked, shutdown) = (Arc::clone(&self.reload), self.shutdown.clone());
+        self.tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(every) => {}
+                    () = asked.notified() => {}
+                    () = shutdown.cancelled() => return,
+                }
+                match tls.reload() {
+                    Ok(true) => info!("Certificate renewed; new connections get it."),
+                    Ok(false) => {}
+                    Err(error) => warn!(%error, "Certificate not renewed; the old one stays."),
+                }
+            }
+        });
+    }
+
+    /// Reads again what can change while the gateway runs: the listener's certificate.
+    pub fn reload(&self) {
+        self.reload.notify_one();
     }
 
     fn run_adapters(&mut self, adapters: Vec<BoundAdapter>) {
@@ -301,6 +340,18 @@ fn check_bound_mappings(config: &Config, mappings: &MappingSet, layers: &Layers,
             let problem = Problem::new(format!("adapter `{name}` names a mapping that is not there: `{mapping}`"));
             let problem = problem.help(format!("there are: {}", known.join(", ")));
             problems.push(problem.at(layers.place_of_value(&["adapter", name, "mapping"])));
+        }
+    }
+}
+
+/// The listener's TLS; what is wrong with its files is a problem of the configuration.
+fn load_tls(config: &Config, layers: &Layers, problems: &mut Problems) -> Option<Arc<ServerTls>> {
+    let settings = config.http.tls.clone()?;
+    match ServerTls::load(settings) {
+        Ok(tls) => Some(Arc::new(tls)),
+        Err(error) => {
+            problems.push(Problem::new(error.to_string()).at(layers.place_of_value(&["http", "tls", "certificate"])));
+            None
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `run`: the gateway, until Ctrl-C or SIGTERM.
+//! `run`: the gateway, until Ctrl-C or SIGTERM. SIGHUP reads the certificate again.
 
 use std::sync::Arc;
 
@@ -16,9 +16,13 @@ pub(super) async fn run(layers: Layers, problems: Problems) -> Result<(), Failur
     let (mut interrupt, mut terminate) = (stop_signal(SignalKind::interrupt())?, stop_signal(SignalKind::terminate())?);
     let node = plan.start(Arc::new(System)).await?;
     print!("fhircast-gateway {} is running\n\n{node}\nCtrl-C ends it.\n", env!("CARGO_PKG_VERSION"));
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    let mut hang_up = stop_signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = hang_up.recv() => node.reload(),
+        }
     }
     println!("Draining: nothing new is taken, what is in hand is answered.");
     if node.drain().await {

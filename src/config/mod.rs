@@ -20,7 +20,7 @@ pub use problems::{Place, Problem, Problems};
 
 use crate::http::HttpSettings;
 use crate::hub::HubSettings;
-use crate::security::AuthSettings;
+use crate::security::{AuthSettings, TlsSettings};
 
 /// The built-in default file, which is also the configuration's reference.
 pub const DEFAULT: &str = include_str!("../../config/gateway.toml");
@@ -55,10 +55,15 @@ pub struct Config {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpConfig {
-    /// The address of the hub; a loopback address, as the hub has no authentication (SEC-04).
+    /// The address of the hub; beyond loopback only with TLS and authentication (SEC-01, SEC-04).
     pub listen: SocketAddr,
     /// What a connection may cost.
     pub limits: HttpSettings,
+    /// TLS of the listener.
+    #[serde(default)]
+    pub tls: Option<TlsSettings>,
+    /// Whether a proxy in front of the hub terminates TLS (SEC-01).
+    pub proxy_terminates_tls: bool,
 }
 
 /// `[admin]`: where the operator's commands reach the gateway.
@@ -171,14 +176,32 @@ impl Config {
         }
     }
 
-    /// Without authentication a hub, and whoever operates it, is served on loopback only (SEC-01, SEC-04).
+    /// Beyond loopback the hub is served with TLS, its own or a proxy's, and with authentication only; and whoever operates
+    /// the gateway sits at its machine (SEC-01, SEC-04).
     fn check_loopback(&self, layers: &Layers, problems: &mut Problems) {
-        for (key, address) in [("http", self.http.listen), ("admin", self.admin.listen)] {
-            if !address.ip().is_loopback() {
-                let problem = Problem::new(format!("`{key}.listen` must be a loopback address, not {}", address.ip()))
-                    .help("the hub has no authentication or TLS, so it is served on 127.0.0.1 or [::1] only");
-                problems.push(problem.at(layers.place_of_value(&[key, "listen"])));
-            }
+        let mut refuse = |key: &str, text: String, help: &str| {
+            problems.push(Problem::new(text).help(help).at(layers.place_of_value(&[key, "listen"])));
+        };
+        let (hub, admin) = (self.http.listen.ip(), self.admin.listen.ip());
+        if !admin.is_loopback() {
+            let text = format!("`admin.listen` must be a loopback address, not {admin}");
+            refuse(
+                "admin",
+                text,
+                "the operator's API has no authentication: reach it through a tunnel to this machine",
+            );
+        }
+        if hub.is_loopback() {
+            return;
+        }
+        if self.http.tls.is_none() && !self.http.proxy_terminates_tls {
+            let help = "give [http.tls] a certificate and its key; or set http.proxy_terminates_tls = true, if a proxy \
+                        terminates TLS and nobody else reaches this address";
+            refuse("http", format!("`http.listen` is {hub}, beyond this machine, without TLS"), help);
+        }
+        if self.auth.is_open() {
+            let help = "set auth.mode = \"bearer\", and say who issues the tokens; or listen on 127.0.0.1";
+            refuse("http", format!("`http.listen` is {hub}, beyond this machine, and anybody may do anything"), help);
         }
     }
 

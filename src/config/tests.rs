@@ -47,6 +47,26 @@ fn a_site_sets_one_policy_of_a_built_in_mount_and_mistakes_in_mounts_are_shown_w
 }
 
 #[test]
+fn sec_01_04_beyond_this_machine_the_hub_needs_tls_and_authentication() {
+    let token = "[auth]\nmode = \"bearer\"\n[auth.token.a]\nfile = \"/t\"\nscopes = \"fhircast/*.*\"\n";
+    let tls = "[http.tls]\ncertificate = \"/c\"\nkey = \"/k\"\n";
+    let listen = "[http]\nlisten = \"0.0.0.0:8080\"\n";
+    let proxy = "proxy_terminates_tls = true\n";
+    for (site, told) in [
+        (listen.to_owned(), &["without TLS", "anybody may do anything"][..]),
+        (format!("{listen}{tls}"), &["anybody may do anything"]),
+        (format!("{listen}{token}"), &["without TLS"]),
+        (format!("{listen}{tls}{token}"), &[]),
+        (format!("{listen}{proxy}{token}"), &[]),
+        ("[admin]\nlisten = \"0.0.0.0:8081\"\n".to_owned(), &["`admin.listen` must be a loopback address"]),
+    ] {
+        let (_, problems) = read(&site);
+        assert_eq!(problems.matches("error:").count(), told.len(), "{site}\n{problems}");
+        assert!(told.iter().all(|text| problems.contains(text)), "{site}\n{problems}");
+    }
+}
+
+#[test]
 fn the_mounts_of_the_built_in_file_are_those_of_a_hub_without_one() {
     let config = read("").0.unwrap();
     assert_eq!(format!("{:?}", config.hub.mount), format!("{:?}", HubSettings::default().mount));
@@ -107,12 +127,6 @@ fn a_mistake_in_the_environment_names_the_variable() {
     Config::read(&layers, &mut problems);
     let text = problems.to_string();
     assert!(text.contains("FHIRCAST_GATEWAY__HTTP__LISSEN") && text.contains("did you mean `listen`?"), "{text}");
-}
-
-#[test]
-fn sec_04_the_hub_is_refused_beyond_loopback() {
-    let (_, problems) = read("[http]\nlisten = \"0.0.0.0:8080\"\n");
-    assert!(problems.contains("must be a loopback address") && problems.contains("site.toml:2:10"), "{problems}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::Hub;
+use super::asked_at::AskedAt;
 use super::policy::ErrorForm;
 use super::problem::Problem;
 use super::settings::HubSettings;
@@ -20,7 +21,8 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 pub(super) async fn guard(State(hub): State<Hub>, request: Request, next: Next) -> Response {
     let settings = &hub.0.settings;
     let headers = request.headers().clone();
-    if let Err(problem) = check(&headers, settings) {
+    let asked_at = AskedAt::read(&headers, request.extensions().get().copied(), settings);
+    if let Err(problem) = check(&headers, &asked_at, settings) {
         return problem.response(&headers, ErrorForm::AsAccepted);
     }
     let mut response = match *request.method() {
@@ -33,9 +35,8 @@ pub(super) async fn guard(State(hub): State<Hub>, request: Request, next: Next) 
     response
 }
 
-fn check(request: &HeaderMap, settings: &HubSettings) -> Result<(), Problem> {
-    let host = request.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if !host_is_allowed(host, settings) {
+fn check(request: &HeaderMap, asked_at: &AskedAt, settings: &HubSettings) -> Result<(), Problem> {
+    if !host_is_allowed(&asked_at.host, settings) {
         let reason = "this hub does not go by that name: add it to `allowed_hosts`, if it should";
         return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, reason));
     }

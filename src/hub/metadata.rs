@@ -1,13 +1,14 @@
 //! The capability statement by which some clients find the hub from the address of a FHIR server (DISC-06).
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::extract::{Request, State};
+use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde_json::json;
 
 use super::Hub;
+use super::asked_at::AskedAt;
 
 /// Where it is: the FHIR base that clients are told is `{origin}/fhir`. No other FHIR interaction is served.
 const PATH: &str = "/fhir/metadata";
@@ -19,10 +20,10 @@ pub(super) fn routes(hub: &Hub) -> Router {
     Router::new().route(PATH, get(capability_statement)).with_state(hub.clone())
 }
 
-async fn capability_statement(State(hub): State<Hub>, headers: HeaderMap) -> Response {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let base = hub.0.settings.public_url.clone().unwrap_or_else(|| format!("http://{host}"));
-    let hub_url = format!("{}{}", base.trim_end_matches('/'), hub.0.mounts.first().map_or("", |mount| &mount.path));
+async fn capability_statement(State(hub): State<Hub>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let base = AskedAt::of(&parts, &hub.0.settings).base(&hub.0.settings);
+    let hub_url = format!("{base}{}", hub.0.mounts.first().map_or("", |mount| &mount.path));
     let statement = json!({
         "resourceType": "CapabilityStatement",
         "status": "active",

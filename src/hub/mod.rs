@@ -9,6 +9,7 @@
 
 mod access;
 mod allowance;
+mod asked_at;
 mod counters;
 mod current;
 mod delivery;
@@ -166,10 +167,11 @@ impl Hub {
         hub
     }
 
-    /// The `hub.url` of the standard's current edition, for a hub that listens at `address`; of the first mount, where a site
+    /// The `hub.url` of the standard's current edition, for a hub that listens at `address`, over TLS or not; of the first mount, where a site
     /// has switched that one off.
-    pub fn url(&self, address: SocketAddr) -> String {
-        let base = self.0.settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    pub fn url(&self, address: SocketAddr, secure: bool) -> String {
+        let scheme = if secure { "https" } else { "http" };
+        let base = self.0.settings.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
         let path = self.0.mounts.first().map_or("", |mount| &mount.path);
         format!("{}{path}", base.trim_end_matches('/'))
     }

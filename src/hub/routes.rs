@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -16,6 +17,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::access::Access;
+use super::asked_at::AskedAt;
 use super::endpoint::{EndpointSecret, Named, named};
 use super::mount::Mount;
 use super::policy::{AnchorNotOpen, ForeignEndpoint, Policy, UnsubscribeBy};
@@ -88,18 +90,18 @@ async fn configuration(State(door): State<Door>) -> Response {
 
 /// `POST {hub}`: a subscription or an event, by its content type and members (SUB-01, REQ-01, CLI-02).
 async fn request(State(door): State<Door>, request: Request) -> Response {
-    answer(&door, request, async |grant, headers, body| match media_type(headers).as_str() {
+    answer(&door, request, async |grant, parts, body| match media_type(&parts.headers).as_str() {
         FORM => {
             let body = read(&door, body, MAX_FORM).await?;
             let request = SubscriptionRequest::parse(&body, subscription_rules(&door));
-            subscription(&door, grant, headers, &request.map_err(Problem::bad_request)?)
+            subscription(&door, grant, parts, &request.map_err(Problem::bad_request)?)
         }
         media_type => {
             check_media_type(media_type)?;
             let body = read(&door, body, door.hub.0.settings.max_event_bytes()).await?;
             if door.policy().json_subscriptions && is_subscription(&body) {
                 let request = SubscriptionRequest::parse_json(&body, subscription_rules(&door));
-                return subscription(&door, grant, headers, &request.map_err(Problem::bad_request)?);
+                return subscription(&door, grant, parts, &request.map_err(Problem::bad_request)?);
             }
             event(&door, grant, None, &body)
         }
@@ -109,8 +111,8 @@ async fn request(State(door): State<Door>, request: Request) -> Response {
 
 /// `POST {hub}/{topic}`: an event (REQ-02).
 async fn request_on_topic(State(door): State<Door>, Path(topic): Path<String>, request: Request) -> Response {
-    answer(&door, request, async |grant, headers, body| {
-        check_media_type(&media_type(headers))?;
+    answer(&door, request, async |grant, parts, body| {
+        check_media_type(&media_type(&parts.headers))?;
         let body = read(&door, body, door.hub.0.settings.max_event_bytes()).await?;
         event(&door, grant, Some(without_slash(&topic)), &body)
     })
@@ -121,7 +123,7 @@ async fn request_on_topic(State(door): State<Door>, Path(topic): Path<String>, r
 async fn answer(
     door: &Door,
     request: Request,
-    work: impl AsyncFnOnce(Grant, &HeaderMap, Body) -> Result<Response, Problem>,
+    work: impl AsyncFnOnce(Grant, &Parts, Body) -> Result<Response, Problem>,
 ) -> Response {
     let (parts, body) = request.into_parts();
     let coded = parts.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
@@ -132,7 +134,7 @@ async fn answer(
         ))
     } else {
         match door.hub.authenticate(&parts.headers).await {
-            Ok(grant) => work(grant, &parts.headers, body).await,
+            Ok(grant) => work(grant, &parts, body).await,
             Err(problem) => Err(problem),
         }
     };
@@ -204,30 +206,20 @@ fn subscription_rules(door: &Door) -> SubscriptionRules {
     }
 }
 
-fn subscription(
-    door: &Door,
-    grant: Grant,
-    headers: &HeaderMap,
-    request: &SubscriptionRequest,
-) -> Result<Response, Problem> {
+fn subscription(door: &Door, grant: Grant, parts: &Parts, request: &SubscriptionRequest) -> Result<Response, Problem> {
     if door.hub.is_shutting_down() {
         return Err(refused(&PublishRefusal::ShuttingDown, door.policy()));
     }
     let access = Access::of(grant, &request.topic)?;
     let endpoint = match request.mode {
-        Mode::Subscribe => subscribed(door, headers, request, &access)?,
-        Mode::Unsubscribe => unsubscribed(door, headers, request, &access)?,
+        Mode::Subscribe => subscribed(door, parts, request, &access)?,
+        Mode::Unsubscribe => unsubscribed(door, parts, request, &access)?,
     };
     Ok((StatusCode::ACCEPTED, axum::Json(json!({"hub.channel.endpoint": endpoint}))).into_response())
 }
 
 /// The endpoint of the subscription that there is now.
-fn subscribed(
-    door: &Door,
-    headers: &HeaderMap,
-    request: &SubscriptionRequest,
-    access: &Access,
-) -> Result<String, Problem> {
+fn subscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, access: &Access) -> Result<String, Problem> {
     let policy = door.policy();
     let mut wish = wish(request, access)?;
     let secret = match request.endpoint.as_deref().map(|url| (url, named(url, &door.hub.0.mounts))) {
@@ -245,16 +237,11 @@ fn subscribed(
         }
         None => door.hub.subscribe(&request.topic, wish, *policy)?,
     };
-    Ok(endpoint_url(door, headers, &secret))
+    Ok(endpoint_url(door, parts, &secret))
 }
 
 /// The endpoint of the subscription that has ended, as far as the client has named one.
-fn unsubscribed(
-    door: &Door,
-    headers: &HeaderMap,
-    request: &SubscriptionRequest,
-    access: &Access,
-) -> Result<String, Problem> {
+fn unsubscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, access: &Access) -> Result<String, Problem> {
     let endpoint_only = door.policy().unsubscribe_by == UnsubscribeBy::Endpoint;
     let end = |target| {
         let ended = door.hub.unsubscribe(&request.topic, target, access.principal.clone());
@@ -265,7 +252,7 @@ fn unsubscribed(
     match (named, &request.name) {
         (Some((_, Named::Ours(secret))), _) => {
             end(Target::Endpoint(secret.id()))?;
-            Ok(endpoint_url(door, headers, &secret))
+            Ok(endpoint_url(door, parts, &secret))
         }
         (Some((alias, Named::Foreign)), _) if !endpoint_only => {
             end(Target::Alias(alias.to_owned()))?;
@@ -299,12 +286,9 @@ fn wish(request: &SubscriptionRequest, access: &Access) -> Result<Wish, Problem>
 }
 
 /// Where the subscriber connects: at the mount's public address, else at the one it has asked at (SUB-10, CLI-07).
-fn endpoint_url(door: &Door, headers: &HeaderMap, secret: &EndpointSecret) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let base = match door.hub.0.settings.public_url.as_deref() {
-        Some(url) => url.trim_end_matches('/').replacen("http", "ws", 1),
-        None => format!("ws://{host}"),
-    };
+fn endpoint_url(door: &Door, parts: &Parts, secret: &EndpointSecret) -> String {
+    let settings = &door.hub.0.settings;
+    let base = AskedAt::of(parts, settings).base(settings).replacen("http", "ws", 1);
     format!("{base}{}/ws/{}", door.mount().path, secret.text())
 }
 

@@ -1,6 +1,7 @@
 //! What the hub may be told: addresses it is known by, times, and bounds.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -21,6 +22,8 @@ pub struct HubSettings {
     pub public_url: Option<String>,
     /// Names in `Host` by which the hub may be asked, beside loopback and that of `public_url` (T5).
     pub allowed_hosts: Vec<String>,
+    /// Addresses of proxies whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed (CLI-07).
+    pub trusted_proxies: Vec<IpAddr>,
     /// Origins of web applications, beside those on loopback: `https://viewer.example.org` (T3).
     pub allowed_origins: Vec<String>,
     /// Events of the site's own that the hub's configuration lists (DISC-07).
@@ -66,6 +69,7 @@ impl Default for HubSettings {
         Self {
             public_url: None,
             allowed_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
             events: Vec::new(),
             default_lease: SignedDuration::from_hours(2),

@@ -25,6 +25,7 @@ mod key_set;
 mod secrets;
 mod settings;
 mod static_tokens;
+mod tls;
 
 pub use algorithm::SignatureAlgorithm;
 pub use authenticator::{Authenticator, AuthenticatorError};
@@ -35,6 +36,7 @@ pub use grant::{Grant, Topics};
 pub use http_fetch::{HttpFetch, HttpFetchError, PATIENCE};
 pub use secrets::Secrets;
 pub use settings::{AuthMode, AuthSettings, IntrospectionSettings, IssuerSettings, StaticTokenSettings};
+pub use tls::{ServerTls, TlsError, TlsSettings};
 
 #[cfg(test)]
 mod testing;

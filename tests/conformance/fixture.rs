@@ -57,7 +57,7 @@ impl Bench {
         let authenticator = authenticator(Arc::clone(&clock) as _);
         let hub = Hub::with_authenticator(settings, Arc::clone(&clock) as _, authenticator);
         let shutdown = CancellationToken::new();
-        tokio::spawn(http::serve(listener, hub.routes(), http, shutdown.clone()));
+        tokio::spawn(http::serve(listener, None, hub.routes(), http, shutdown.clone()));
         Self { url: format!("http://{address}/hub"), hub, address, clock, shutdown }
     }
 

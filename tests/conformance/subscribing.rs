@@ -88,7 +88,7 @@ async fn sub_10_behind_a_proxy_the_endpoint_is_at_the_public_url() {
     let endpoint = bench.endpoint("t1", "Patient-open").await;
     assert!(endpoint.starts_with("wss://hub.example/gateway/hub/ws/"), "{endpoint}");
     assert_eq!(bench.upgrade(&endpoint.replace("/gateway", ""), "").await.0, 101);
-    assert_eq!(bench.hub.url(bench.address), "https://hub.example/gateway/hub");
+    assert_eq!(bench.hub.url(bench.address, false), "https://hub.example/gateway/hub");
 }
 
 #[tokio::test]

@@ -10,3 +10,4 @@ mod faults;
 mod fixture;
 mod main_job;
 mod mappings;
+mod tls;
