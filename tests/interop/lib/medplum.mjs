@@ -4,8 +4,16 @@ import WebSocket from 'ws';
 import { Inbox } from './inbox.mjs';
 import { within } from './hub.mjs';
 
+/** The sockets that the library has opened. */
+const sockets = [];
+
 // Node has none of its own before version 22, and the library looks for it when it is loaded.
-globalThis.WebSocket = WebSocket;
+globalThis.WebSocket = class extends WebSocket {
+  constructor(...options) {
+    super(...options);
+    sockets.push(this);
+  }
+};
 
 /** Any text of this shape that has not expired will do on an open mount; nobody signs or checks it. */
 const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -42,3 +50,11 @@ export const report = (id) => [
   { key: 'patient', resource: { resourceType: 'Patient', id: 'p1' } },
   { key: 'study', resource: { resourceType: 'ImagingStudy', id: 'i1', status: 'available', subject: {} } },
 ];
+
+/** Waits until the hub has read all that was sent to this endpoint: it answers a ping in its turn. */
+export async function read({ endpoint }) {
+  const socket = sockets.findLast(({ url }) => url === endpoint);
+  const pong = within(new Promise((resolve) => socket.once('pong', resolve)), 'pong');
+  socket.ping();
+  await pong;
+}

@@ -1,6 +1,7 @@
 // A subscriber that follows the standard to the letter: the witness beside the client under test.
 
 import assert from 'node:assert/strict';
+import { after } from 'node:test';
 import WebSocket from 'ws';
 import { freshTopic, patientEvent, within } from './hub.mjs';
 import { Inbox } from './inbox.mjs';
@@ -21,6 +22,7 @@ export class Socket {
     });
     // Whoever waits for `opened` is told; others see the close.
     this.opened.catch(() => {});
+    after(() => this.ws.terminate());
   }
 
   /** The next frame, which must be the confirmation. */
@@ -97,4 +99,44 @@ export async function seenAfterResponseTime(hub, topic, witness, name = 'Patient
 export function subscriberOf(syncError) {
   const { coding } = syncError.event.context[0].resource.issue[0].details;
   return coding.find(({ system }) => system.endsWith('/subscribername')).code;
+}
+
+/** The status with which the hub refuses a handshake at `endpoint`. */
+export function refusedHandshake(endpoint) {
+  const { ws } = new Socket(endpoint);
+  const refusal = new Promise((resolve, reject) => {
+    ws.on('unexpected-response', (_, { statusCode }) => resolve(statusCode)).on('open', () => reject(new Error('it is open')));
+  });
+  return within(refusal, 'the refusal of a handshake');
+}
+
+/** Subscribes with these very bytes, as a client does that takes only 202 and JSON; the endpoint. */
+export async function subscribed(hub, body, headers) {
+  const answer = await hub.form(body, headers);
+  assert.equal(answer.status, 202, await answer.clone().text());
+  assert.match(answer.headers.get('content-type'), /^application\/json/);
+  const endpoint = (await answer.json())['hub.channel.endpoint'];
+  assert.match(endpoint, /^wss?:\/\//);
+  return endpoint;
+}
+
+/**
+ * Proves that `answer(frame)` counts as one: only who has once answered owes answers, so the endpoint first answers in the
+ * standard's words; from then on in the client's.
+ */
+export async function answersCount(hub, endpointOn, name, answer) {
+  const { topic, witness } = await witnessed(hub, [name, 'SyncError']);
+  const client = new Socket(await endpointOn(topic));
+  await client.confirmation();
+  client.send({ id: await told(hub, topic, name, client), status: 200 });
+  client.onframe = (frame) => client.send(answer(frame));
+  await told(hub, topic, name, client);
+  const seen = await seenAfterResponseTime(hub, topic, witness, name);
+  assert.deepEqual(seen.filter(isEvent('SyncError')), []);
+}
+
+async function told(hub, topic, name, client) {
+  const event = patientEvent(topic, name, 'p1');
+  assert.equal((await hub.publish(event)).status, 202);
+  return (await client.event(name)).id;
 }
