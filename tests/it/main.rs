@@ -6,5 +6,6 @@ mod command_line;
 #[path = "../conformance/mod.rs"]
 mod conformance;
 mod fixture;
+mod interop;
 mod main_job;
 mod mappings;
