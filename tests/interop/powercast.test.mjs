@@ -80,7 +80,7 @@ await clientAt('P', ['/fhircast/powercast'], (hub) => {
   });
 
   it('CLI-37 CLI-30 POL-05: an error is an object with a `message`', async () => {
-    const answer = await publish(hub, { id: 'TestPowerCast-1' });
+    const answer = await publish(hub, event(freshTopic(), 'Patient-open', []));
     assert.equal(answer.status, 400);
     assert.equal(typeof (await answer.json()).message, 'string');
   });

@@ -7,8 +7,8 @@ import { describe } from 'node:test';
 /** Longer than anything here takes; a test that waits for this has failed. */
 export const PATIENCE = 20_000;
 
-/** How each test runs: beside the others, and never for ever. */
-export const TOGETHER = { concurrency: true, timeout: 3 * PATIENCE };
+/** How tests run: beside each other, and never for ever. */
+const TOGETHER = { concurrency: true, timeout: 3 * PATIENCE };
 
 export const ORIGIN = process.env.FHIRCAST_INTEROP_ORIGIN ?? 'http://127.0.0.1:8080';
 
@@ -27,12 +27,12 @@ export function built(id, test) {
   };
 }
 
-/** Tests of one client at each of `mounts`. */
+/** Tests of one client at each of `mounts`, side by side. */
 export async function clientAt(client, mounts, tests) {
-  for (const mount of new Set(mounts)) {
-    const hub = await Hub.at(mount);
-    describe(`${client} at ${mount}`, { ...TOGETHER, skip: hub.absent }, () => tests(hub));
-  }
+  const hubs = await Promise.all([...new Set(mounts)].map((mount) => Hub.at(mount)));
+  describe(client, TOGETHER, () => {
+    for (const hub of hubs) describe(`${client} at ${hub.mount}`, { ...TOGETHER, skip: hub.absent }, () => tests(hub));
+  });
 }
 
 /** One mount of the hub, and what it says of itself. */
