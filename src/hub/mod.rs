@@ -35,6 +35,8 @@ use uuid::Uuid;
 
 pub use self::counters::Snapshot;
 pub use self::settings::HubSettings;
+#[cfg(feature = "autobahn")]
+pub use self::socket::echo;
 pub use crate::fhircast::{ContextEntry, NewEvent};
 
 use self::counters::Counters;
