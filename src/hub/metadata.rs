@@ -10,14 +10,15 @@ use serde_json::json;
 use super::Hub;
 use super::asked_at::AskedAt;
 
-/// Where it is: the FHIR base that clients are told is `{origin}/fhir`. No other FHIR interaction is served.
-const PATH: &str = "/fhir/metadata";
+/// Where it is: clients look below whatever they were told is the FHIR base. No other FHIR interaction is served.
+const PATHS: [&str; 2] = ["/fhir/metadata", "/metadata"];
 
 /// The extension that names the hub (FHIRcast 3.0.0, 2.7).
 const EXTENSION: &str = "http://hl7.org/fhir/uv/fhircast/StructureDefinition/fhircast-configuration-extension";
 
 pub(super) fn routes(hub: &Hub) -> Router {
-    Router::new().route(PATH, get(capability_statement)).with_state(hub.clone())
+    let routes = PATHS.into_iter().fold(Router::new(), |routes, path| routes.route(path, get(capability_statement)));
+    routes.with_state(hub.clone())
 }
 
 async fn capability_statement(State(hub): State<Hub>, request: Request) -> Response {

@@ -46,6 +46,8 @@ pub use self::policy::{
     UnsubscribeBy,
 };
 pub use self::settings::HubSettings;
+#[cfg(feature = "autobahn")]
+pub use self::socket::echo;
 pub use self::subscriber::{Acknowledges, ConnectionState, Subscriber};
 pub use crate::fhircast::{ContextEntry, NewEvent};
 
@@ -126,6 +128,8 @@ pub struct EventRefused(Refusal);
 struct Done {
     outcome: Outcome,
     delivered: usize,
+    /// The subscription that is over.
+    ended: Option<EndpointId>,
 }
 
 /// Why a subscription is not taken, or not changed.
@@ -306,15 +310,16 @@ impl Hub {
     }
 
     fn resubscribe(&self, topic: &str, endpoint: EndpointId, wish: Wish) -> Result<(), Unsubscribable> {
-        self.on_known_topic(topic, Command::Resubscribe { endpoint, wish })
+        self.on_known_topic(topic, Command::Resubscribe { endpoint, wish }).map(drop)
     }
 
-    fn unsubscribe(&self, topic: &str, target: Target, principal: Arc<str>) -> Result<(), Unsubscribable> {
+    /// Ends one subscription; gives which.
+    fn unsubscribe(&self, topic: &str, target: Target, principal: Arc<str>) -> Result<EndpointId, Unsubscribable> {
         match self.on_known_topic(topic, Command::Unsubscribe { target: target.clone(), principal }) {
             Err(Unsubscribable::Refused(Refusal::EndpointUnknown)) if !matches!(target, Target::Endpoint(_)) => {
                 Err(Unsubscribable::Refused(Refusal::NoTarget))
             }
-            done => done,
+            done => done?.ended.ok_or(Unsubscribable::Refused(Refusal::NoTarget)),
         }
     }
 
@@ -324,10 +329,10 @@ impl Hub {
         done.map_err(|_| Unsubscribable::TooManyTopics)?.map_err(Unsubscribable::Refused).map(drop)
     }
 
-    fn on_known_topic(&self, topic: &str, command: Command) -> Result<(), Unsubscribable> {
+    fn on_known_topic(&self, topic: &str, command: Command) -> Result<Done, Unsubscribable> {
         let now = self.now();
         let done = self.0.topics.with_known(topic, now, |slot| self.command(slot, topic, command, now));
-        done.unwrap_or(Err(Refusal::EndpointUnknown)).map_err(Unsubscribable::Refused).map(drop)
+        done.unwrap_or(Err(Refusal::EndpointUnknown)).map_err(Unsubscribable::Refused)
     }
 
     /// The current context of `topic`; an unknown topic has none, and looks the same (CTX-09).
@@ -405,7 +410,11 @@ impl Hub {
     /// Applies `command`, and all that follows from it: commit, deliver, and cut off whoever could not be delivered to.
     fn command(&self, slot: &mut Slot, name: &str, command: Command, now: Timestamp) -> Result<Done, Refusal> {
         let effects = slot.topic.apply(command, now)?;
-        let mut done = Done { outcome: effects.outcome, delivered: 0 };
+        let ended = effects.changes.iter().find_map(|change| match change {
+            Change::Ended(endpoint) => Some(*endpoint),
+            _ => None,
+        });
+        let mut done = Done { outcome: effects.outcome, delivered: 0, ended };
         let mut pending = vec![effects];
         while let Some(Effects { changes, actions, .. }) = pending.pop() {
             self.commit(name, &changes);

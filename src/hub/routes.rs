@@ -237,7 +237,7 @@ fn subscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, access:
         }
         None => door.hub.subscribe(&request.topic, wish, *policy)?,
     };
-    Ok(endpoint_url(door, parts, &secret))
+    Ok(endpoint_url(door, parts, secret.text()))
 }
 
 /// The endpoint of the subscription that has ended, as far as the client has named one.
@@ -252,15 +252,16 @@ fn unsubscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, acces
     match (named, &request.name) {
         (Some((_, Named::Ours(secret))), _) => {
             end(Target::Endpoint(secret.id()))?;
-            Ok(endpoint_url(door, parts, &secret))
+            Ok(endpoint_url(door, parts, secret.text()))
         }
         (Some((alias, Named::Foreign)), _) if !endpoint_only => {
             end(Target::Alias(alias.to_owned()))?;
             Ok(alias.to_owned())
         }
         (None, Some(name)) if !endpoint_only => {
-            end(Target::Name(name.clone()))?;
-            Ok(String::new())
+            // Its secret is not kept; it is dead by now, and clients of this manner want to see a URL.
+            let ended = end(Target::Name(name.clone()))?;
+            Ok(endpoint_url(door, parts, &ended.to_string()))
         }
         _ => {
             let reason = "hub.channel.endpoint is missing or not this hub's: an unsubscribe names the endpoint of its \
@@ -286,10 +287,10 @@ fn wish(request: &SubscriptionRequest, access: &Access) -> Result<Wish, Problem>
 }
 
 /// Where the subscriber connects: at the mount's public address, else at the one it has asked at (SUB-10, CLI-07).
-fn endpoint_url(door: &Door, parts: &Parts, secret: &EndpointSecret) -> String {
+fn endpoint_url(door: &Door, parts: &Parts, secret: &str) -> String {
     let settings = &door.hub.0.settings;
     let base = AskedAt::of(parts, settings).base(settings).replacen("http", "ws", 1);
-    format!("{base}{}/ws/{}", door.mount().path, secret.text())
+    format!("{base}{}/ws/{secret}", door.mount().path)
 }
 
 /// `GET {hub}/{topic}` (CTX-01, CTX-02).

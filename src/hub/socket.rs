@@ -5,7 +5,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
@@ -15,6 +15,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 use tokio_util::sync::CancellationToken;
 
 use super::Hub;
@@ -57,13 +58,17 @@ pub(super) fn accept(upgrade: WebSocketUpgrade, hub: Hub, topic: Arc<str>, endpo
     // A message larger than the write buffer's bound could never be sent, so the bound follows the largest event.
     let max_write_buffer = hub.0.settings.max_event_bytes().saturating_mul(2).saturating_add(WRITE_ROOM);
     let sockets = hub.0.sockets.clone();
+    bounded(upgrade, MAX_INBOUND, max_write_buffer)
+        .on_upgrade(move |socket| sockets.track_future(serve(socket, hub, topic, endpoint)))
+}
+
+fn bounded(upgrade: WebSocketUpgrade, max_inbound: usize, max_write_buffer: usize) -> WebSocketUpgrade {
     upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
         .max_write_buffer_size(max_write_buffer)
-        .max_message_size(MAX_INBOUND)
-        .max_frame_size(MAX_INBOUND)
-        .on_upgrade(move |socket| sockets.track_future(serve(socket, hub, topic, endpoint)))
+        .max_message_size(max_inbound)
+        .max_frame_size(max_inbound)
 }
 
 async fn serve(socket: WebSocket, hub: Hub, topic: Arc<str>, endpoint: EndpointId) {
@@ -76,31 +81,85 @@ async fn serve(socket: WebSocket, hub: Hub, topic: Arc<str>, endpoint: EndpointI
 
 async fn run(socket: WebSocket, connection: Connection) {
     let Connection { hub, topic, endpoint, connection, outgoing, cut } = connection;
-    let unanswered = AtomicU32::new(0);
-    let (sink, stream) = socket.split();
-    let mut reading = pin!(read(stream, &unanswered, |text| hub.heard(&topic, endpoint, text)));
-    let ended = tokio::select! {
-        ended = &mut reading => ended,
-        stopped = write(sink, outgoing, cut, hub.0.settings.ping_interval(), &unanswered) => match stopped {
-            Stopped::Closed => timeout(CLOSING_TIME, reading).await.unwrap_or(Ended::Lost),
-            Stopped::Lost => Ended::Lost,
-        },
+    let heard = |message| {
+        if let Message::Text(text) = message {
+            hub.heard(&topic, endpoint, &text);
+        }
     };
+    let ended = exchange(socket, outgoing, cut, hub.0.settings.ping_interval(), heard).await;
     hub.disconnected(&topic, endpoint, connection, ended);
 }
 
+/// Writes what is `outgoing`, and gives `heard` what comes, until the socket ends.
+async fn exchange(
+    socket: WebSocket,
+    outgoing: mpsc::Receiver<impl Into<Message>>,
+    cut: CancellationToken,
+    ping_every: Duration,
+    heard: impl Fn(Message),
+) -> Ended {
+    let peer = Peer::default();
+    let (sink, stream) = socket.split();
+    let mut reading = pin!(read(stream, &peer, heard));
+    let mut writing = pin!(write(sink, outgoing, cut, ping_every, &peer));
+    tokio::select! {
+        ended = &mut reading => {
+            if peer.broke_protocol.is_cancelled() {
+                // It is told why, after what was queued for it.
+                let _ = timeout(CUT_OFF_TIME, writing).await;
+            }
+            ended
+        }
+        stopped = &mut writing => match stopped {
+            Stopped::Closed => timeout(CLOSING_TIME, reading).await.unwrap_or(Ended::Lost),
+            Stopped::Lost => Ended::Lost,
+        },
+    }
+}
+
+/// What reading tells writing of the other side.
+#[derive(Default)]
+struct Peer {
+    /// Pings since its last sign of life.
+    unanswered: AtomicU32,
+    /// It has sent what no WebSocket sends; `code` says what is wrong with it.
+    broke_protocol: CancellationToken,
+    code: AtomicU16,
+}
+
 /// Hears until the stream ends, which is after the closing handshake where there is one.
-async fn read(mut stream: SplitStream<WebSocket>, unanswered: &AtomicU32, heard: impl Fn(&str)) -> Ended {
+async fn read(mut stream: SplitStream<WebSocket>, peer: &Peer, heard: impl Fn(Message)) -> Ended {
     let mut ended = Ended::Lost;
-    while let Some(Ok(message)) = stream.next().await {
-        unanswered.store(0, Ordering::Relaxed);
+    loop {
+        let message = match stream.next().await {
+            Some(Ok(message)) => message,
+            Some(Err(error)) => {
+                if let Some(code) = close_code_of(error) {
+                    peer.code.store(code, Ordering::Relaxed);
+                    peer.broke_protocol.cancel();
+                }
+                return ended;
+            }
+            None => return ended,
+        };
+        peer.unanswered.store(0, Ordering::Relaxed);
         match message {
-            Message::Text(text) => heard(&text),
+            Message::Text(_) | Message::Binary(_) => heard(message),
             Message::Close(frame) => ended = Ended::Closed(frame.map(|frame| frame.code)),
-            Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => {}
+            Message::Ping(_) | Message::Pong(_) => {}
         }
     }
-    ended
+}
+
+/// The code that tells a peer what was wrong with its frames (RFC 6455, 7.4.1); `None` where the connection itself has failed.
+fn close_code_of(error: axum::Error) -> Option<u16> {
+    match *error.into_inner().downcast::<tungstenite::Error>().ok()? {
+        tungstenite::Error::Capacity(_) => Some(close_code::SIZE),
+        tungstenite::Error::Utf8(_) => Some(close_code::INVALID),
+        tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        tungstenite::Error::Protocol(_) => Some(close_code::PROTOCOL),
+        _ => None,
+    }
 }
 
 /// Why writing has stopped.
@@ -113,19 +172,24 @@ enum Stopped {
 
 async fn write(
     mut sink: SplitSink<WebSocket, Message>,
-    mut outgoing: mpsc::Receiver<Outgoing>,
+    mut outgoing: mpsc::Receiver<impl Into<Message>>,
     cut: CancellationToken,
     ping_every: Duration,
-    unanswered: &AtomicU32,
+    peer: &Peer,
 ) -> Stopped {
     let mut pings = tokio::time::interval_at(Instant::now() + ping_every, ping_every);
     loop {
         let message = tokio::select! {
             biased;
             () = cut.cancelled() => return cut_off(sink).await,
-            next = outgoing.recv() => message(next),
+            // Where the hub has let go of the queue, the end.
+            next = outgoing.recv() => next.map_or_else(|| close(Closing::Ended), Into::into),
+            () = peer.broke_protocol.cancelled() => {
+                let code = peer.code.load(Ordering::Relaxed);
+                Message::Close(Some(CloseFrame { code, reason: "this is not WebSocket (RFC 6455)".into() }))
+            }
             _ = pings.tick() => {
-                if unanswered.fetch_add(1, Ordering::Relaxed) >= MISSED_PONGS {
+                if peer.unanswered.fetch_add(1, Ordering::Relaxed) >= MISSED_PONGS {
                     return Stopped::Lost;
                 }
                 Message::Ping(Bytes::new())
@@ -145,14 +209,14 @@ async fn write(
     }
 }
 
-/// What to write next; where the hub has let go of the queue, the end.
-fn message(next: Option<Outgoing>) -> Message {
-    match next {
-        Some(Outgoing::Confirmation(text) | Outgoing::Denial(text, _) | Outgoing::Notification(text, _)) => {
-            Message::Text(text)
+impl From<Outgoing> for Message {
+    fn from(outgoing: Outgoing) -> Self {
+        match outgoing {
+            Outgoing::Confirmation(text) | Outgoing::Denial(text, _) | Outgoing::Notification(text, _) => {
+                Self::Text(text)
+            }
+            Outgoing::Close(why) => close(why),
         }
-        Some(Outgoing::Close(why)) => close(why),
-        None => close(Closing::Ended),
     }
 }
 
@@ -183,4 +247,24 @@ fn close(why: Closing) -> Message {
         Closing::TakenOver => (close_code::NORMAL, "another connection was opened at this endpoint"),
     };
     Message::Close(Some(CloseFrame { code, reason: reason.into() }))
+}
+
+/// Echoes what comes through the very loop and buffers of a subscriber's socket, for a test of the protocol; only messages may
+/// be as large as the test's largest.
+#[cfg(feature = "autobahn")]
+pub async fn echo(upgrade: WebSocketUpgrade) -> Response {
+    const LARGEST: usize = 32 << 20;
+    /// The test sends a thousand messages before it reads one.
+    const QUEUE: usize = 4096;
+    bounded(upgrade, LARGEST, LARGEST * 2 + WRITE_ROOM).on_upgrade(async |socket| {
+        let (queue, outgoing) = mpsc::channel::<Message>(QUEUE);
+        let cut = CancellationToken::new();
+        let ping_every = super::HubSettings::default().ping_interval();
+        let heard = |message| {
+            if queue.try_send(message).is_err() {
+                cut.cancel();
+            }
+        };
+        exchange(socket, outgoing, cut.clone(), ping_every, heard).await;
+    })
 }

@@ -8,6 +8,7 @@ mod conformance;
 #[path = "../faults/mod.rs"]
 mod faults;
 mod fixture;
+mod interop;
 mod main_job;
 mod mappings;
 mod tls;
