@@ -45,6 +45,15 @@ impl Acknowledgement {
     }
 }
 
+/// What a status says (NOT-04, NOT-05); that of a webhook's answer too (WH-04).
+pub fn verdict_of(status: u16) -> Verdict {
+    match status {
+        200..=299 => Verdict::Followed,
+        500..=599 => Verdict::NotDelivered(status),
+        _ => Verdict::Refused(status),
+    }
+}
+
 fn verdict(status: Option<&Value>) -> Verdict {
     let status = match status {
         Some(Value::Number(number)) => number.to_string(),
@@ -52,12 +61,7 @@ fn verdict(status: Option<&Value>) -> Verdict {
         _ => return Verdict::Followed,
     };
     let digits = status.bytes().take_while(u8::is_ascii_digit).count();
-    match status[..digits].parse() {
-        Ok(200..=299) => Verdict::Followed,
-        Ok(code @ 500..=599) => Verdict::NotDelivered(code),
-        Ok(code) => Verdict::Refused(code),
-        Err(_) => Verdict::Followed,
-    }
+    status[..digits].parse().map_or(Verdict::Followed, verdict_of)
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ mod socket;
 mod subscriber;
 mod topic;
 mod topics;
+mod webhook;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -49,6 +50,7 @@ pub use self::settings::HubSettings;
 #[cfg(feature = "autobahn")]
 pub use self::socket::echo;
 pub use self::subscriber::{Acknowledges, ConnectionState, Subscriber};
+pub use self::webhook::WebhookSettings;
 pub use crate::fhircast::{ContextEntry, NewEvent};
 
 use self::counters::Counters;
@@ -61,6 +63,7 @@ use self::topic::{
     Wish,
 };
 use self::topics::{Slot, Topics};
+use self::webhook::{Callback, CallbackError, Webhook};
 use crate::clock::{Clock, timestamp};
 use crate::fhircast::{Acknowledgement, Edition, Event, EventError, Version};
 use crate::security::Authenticator;
@@ -135,6 +138,10 @@ struct Done {
 /// Why a subscription is not taken, or not changed.
 #[derive(Debug, thiserror::Error)]
 enum Unsubscribable {
+    #[error(transparent)]
+    Callback(#[from] CallbackError),
+    #[error("the hub cannot call webhooks: it has no TLS")]
+    Client(#[from] reqwest::Error),
     #[error("the hub cannot make an endpoint just now")]
     NoRandomness,
     #[error(transparent)]
@@ -309,6 +316,33 @@ impl Hub {
         self.on_topic(topic, command).map(|()| secret)
     }
 
+    /// A subscription that is told by requests to `callback`, once that has verified it (WH-02); the callback is its name for the
+    /// subscription. Its silence counts, as an HTTP request is always answered (WH-04).
+    fn subscribe_webhook(
+        &self,
+        topic: &str,
+        wish: Wish,
+        policy: Policy,
+        callback: Callback,
+    ) -> Result<EndpointSecret, Unsubscribable> {
+        let sender = webhook::Sender::new(callback, &self.0.settings.webhooks)?;
+        let (principal, events) = (Arc::clone(&wish.principal), wish.events.clone());
+        let limits = self.0.settings.limits();
+        let lease = wish.lease.unwrap_or(limits.default_lease).min(limits.max_lease).as_secs().unsigned_abs();
+        let secret = self.subscribe(topic, wish, Policy { silence: Silence::Everybody, ..policy })?;
+        let webhook = Webhook {
+            hub: self.clone(),
+            topic: topic.into(),
+            endpoint: secret.id(),
+            principal,
+            events,
+            lease_seconds: lease,
+            sender,
+        };
+        self.0.sockets.spawn(webhook.run());
+        Ok(secret)
+    }
+
     fn resubscribe(&self, topic: &str, endpoint: EndpointId, wish: Wish) -> Result<(), Unsubscribable> {
         self.on_known_topic(topic, Command::Resubscribe { endpoint, wish }).map(drop)
     }
@@ -394,12 +428,14 @@ impl Hub {
 
     /// A subscriber's frame: an answer to a notification, or nothing that matters (CLI-22).
     fn heard(&self, topic: &str, endpoint: EndpointId, text: &str) {
-        let counters = &self.0.counters;
-        let Some(Acknowledgement { id, verdict }) = Acknowledgement::parse(text) else {
-            counters.frames_ignored.add(1);
-            return;
-        };
-        let now = self.now();
+        match Acknowledgement::parse(text) {
+            Some(acknowledgement) => self.acknowledged(topic, endpoint, acknowledgement),
+            None => self.0.counters.frames_ignored.add(1),
+        }
+    }
+
+    fn acknowledged(&self, topic: &str, endpoint: EndpointId, acknowledgement: Acknowledgement) {
+        let (Acknowledgement { id, verdict }, counters, now) = (acknowledgement, &self.0.counters, self.now());
         let command = Command::Acknowledge { endpoint, event: id, verdict };
         match self.0.topics.with_known(topic, now, |slot| self.command(slot, topic, command, now)) {
             Some(Ok(_)) => counters.answers_received.add(1),

@@ -23,10 +23,11 @@ use super::mount::Mount;
 use super::policy::{AnchorNotOpen, ForeignEndpoint, Policy, UnsubscribeBy};
 use super::problem::Problem;
 use super::topic::{Publisher, Refusal, Target, Unopened, Wish};
+use super::webhook::Callback;
 use super::{EventRefused, Hub, PublishRefusal, Unsubscribable, current, guard, metadata, socket};
 use crate::fhircast::configuration::{Configuration, Offer};
 use crate::fhircast::json::Members;
-use crate::fhircast::subscription::SubscriptionRules;
+use crate::fhircast::subscription::{Channel, SubscriptionRules};
 use crate::fhircast::{Edition, Event, EventName, Mode, SubscriptionRequest};
 use crate::security::Grant;
 
@@ -222,6 +223,14 @@ fn subscription(door: &Door, grant: Grant, parts: &Parts, request: &Subscription
 fn subscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, access: &Access) -> Result<String, Problem> {
     let policy = door.policy();
     let mut wish = wish(request, access)?;
+    if let Channel::Webhook { callback: text, secret } = &request.channel {
+        let callback =
+            Callback::new(text, secret.clone(), &door.hub.0.settings.webhooks).map_err(Unsubscribable::from)?;
+        // The same callback again takes the place of the first; by it an unsubscribe finds it.
+        wish.alias = Some(text.clone());
+        door.hub.subscribe_webhook(&request.topic, wish, *policy, callback)?;
+        return Ok(text.clone());
+    }
     let secret = match request.endpoint.as_deref().map(|url| (url, named(url, &door.hub.0.mounts))) {
         Some((_, Named::Ours(secret))) => {
             door.hub.resubscribe(&request.topic, secret.id(), wish)?;
@@ -248,6 +257,10 @@ fn unsubscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, acces
         // IHE has another word for it (IRA-16).
         ended.map_err(|refusal| if endpoint_only { Problem::bad_request(refusal) } else { refusal.into() })
     };
+    if let Channel::Webhook { callback, .. } = &request.channel {
+        end(Target::Alias(callback.clone()))?;
+        return Ok(callback.clone());
+    }
     let named = request.endpoint.as_deref().map(|url| (url, named(url, &door.hub.0.mounts)));
     match (named, &request.name) {
         (Some((_, Named::Ours(secret))), _) => {
@@ -388,7 +401,8 @@ fn status(refusal: Refusal, policy: &Policy) -> StatusCode {
 impl From<Unsubscribable> for Problem {
     fn from(refusal: Unsubscribable) -> Self {
         let status = match refusal {
-            Unsubscribable::NoRandomness => StatusCode::INTERNAL_SERVER_ERROR,
+            Unsubscribable::Callback(_) => StatusCode::BAD_REQUEST,
+            Unsubscribable::Client(_) | Unsubscribable::NoRandomness => StatusCode::INTERNAL_SERVER_ERROR,
             Unsubscribable::Refused(Refusal::EndpointUnknown) => StatusCode::NOT_FOUND,
             Unsubscribable::Refused(Refusal::TooManySubscriptions) => StatusCode::TOO_MANY_REQUESTS,
             Unsubscribable::Refused(_) => StatusCode::BAD_REQUEST,

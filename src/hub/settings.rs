@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::mount::Mount;
 use super::policy::{ContextForm, ErrorForm, MountSettings, Profile};
 use super::topic::Limits;
+use super::webhook::WebhookSettings;
 use crate::fhircast::Edition;
 
 /// The hub's settings. Times of zero or less count as the shortest there is.
@@ -60,6 +61,8 @@ pub struct HubSettings {
     pub events_per_second: u32,
     /// Events that applications may publish on one topic at once (T18).
     pub events_burst: u32,
+    /// Subscribers that are told by requests to an address of their own.
+    pub webhooks: WebhookSettings,
     /// The mounts, by name.
     pub mount: BTreeMap<String, MountSettings>,
 }
@@ -88,6 +91,7 @@ impl Default for HubSettings {
             max_content_size: ByteSize::mib(4),
             events_per_second: 20,
             events_burst: 50,
+            webhooks: WebhookSettings::default(),
             mount: default_mounts(),
         }
     }

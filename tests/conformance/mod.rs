@@ -13,3 +13,4 @@ pub(crate) mod socket;
 mod strict;
 mod subscribing;
 mod verify;
+mod webhooks;
