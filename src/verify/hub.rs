@@ -8,10 +8,10 @@ use reqwest::{Method, RequestBuilder, Url, header, redirect};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::edition::Edition;
 use super::finding::{Finding, bounded};
 use super::passage::Passage;
 use crate::client::ClientError;
+use crate::fhircast::Edition;
 
 /// A hub and how it is to be looked at.
 pub(super) struct Target {
@@ -102,7 +102,9 @@ impl Target {
         let answer = target.exchange(target.request(Method::GET, target.discovery_url(), Bearer::Nobody)).await;
         let answer = answer.map_err(|what| unreachable(what.into()))?;
         target.discovery = answer.json().unwrap_or_default();
-        target.edition = edition.or_else(|| Edition::of_discovery(&target.discovery)).unwrap_or(Edition::Stu3);
+        target.edition = edition
+            .or_else(|| target.discovery["fhircastVersion"].as_str().and_then(Edition::of_announced))
+            .unwrap_or(Edition::Stu3);
         Ok(target)
     }
 

@@ -6,7 +6,6 @@
 
 mod catalogue;
 mod checks;
-mod edition;
 mod finding;
 mod hub;
 mod json;
@@ -20,8 +19,8 @@ mod text;
 mod viewer;
 mod wire;
 
-pub use catalogue::Level;
-pub use edition::{Edition, NoEdition};
+pub use crate::fhircast::edition::{Edition, NoEdition};
+pub use catalogue::{Level, clause_ids};
 pub use json::json;
 pub use junit::junit;
 pub use passage::{Passage, RealTime};

@@ -7,11 +7,11 @@ use reqwest::{Method, Url, header};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::edition::Edition;
 use super::finding::{Finding, Verdict, ensure};
 use super::hub::{Answer, Bearer, Target};
 use super::viewer::Viewer;
 use super::{judge, wire};
+use crate::fhircast::Edition;
 
 /// A topic that nobody else knows.
 pub(super) struct Room<'a> {

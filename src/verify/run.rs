@@ -8,13 +8,13 @@ use futures_util::stream;
 use tokio::time::{Instant, timeout};
 
 use super::catalogue::{Check, Clause, Family, Level, Method, clauses};
-use super::edition::Edition;
 use super::finding::{Finding, Verdict};
 use super::hub::{Target, TargetParts};
 use super::passage::Passage;
 use super::report::{Line, Outcome, Report};
 use super::room::Room;
 use crate::client::ClientError;
+use crate::fhircast::Edition;
 
 /// What to verify, and how.
 #[derive(Clone, Debug)]

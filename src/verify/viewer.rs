@@ -14,10 +14,10 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use super::edition::Edition;
 use super::finding::{Finding, Verdict, bounded, ensure};
 use super::hub::Target;
 use super::judge;
+use crate::fhircast::Edition;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 

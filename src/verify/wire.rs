@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::edition::Edition;
 use crate::clock::{System, timestamp};
+use crate::fhircast::Edition;
 
 /// An id that nobody has used before.
 pub(super) fn fresh(prefix: &str) -> String {

@@ -129,6 +129,25 @@ async fn ctx_07_not_03_the_current_context_is_told_to_whoever_may_read_its_open_
 }
 
 #[tokio::test]
+async fn ira_01_who_may_do_what_is_decided_at_the_strict_mount_too_and_content_is_always_shared() {
+    let bench = guarded().await;
+    let post = async |name: &str, content_type: &str, body: String| {
+        let headers = format!("Authorization: Bearer {}\r\nContent-Type: {content_type}\r\n", token(name));
+        bench.post_with("/hub-ira", &headers, body.as_bytes()).await
+    };
+    let form = subscription("t1", "DiagnosticReport-open&subscriber.name=V");
+    post("reader", "application/x-www-form-urlencoded", form.clone()).await.expect(403, "scope");
+    post("all", "application/x-www-form-urlencoded", form).await.expect(202, "hub.channel.endpoint");
+    let open = report_event("t1", "DiagnosticReport-open", "e1", "r1").to_string();
+    post("reader", "application/json", open.clone()).await.expect(403, "write");
+    post("all", "application/json", open).await.expect(202, "e1");
+    bench.get_as("reader", "/hub-ira/t1").await.expect(403, "scope");
+    bench.get_as("all", "/hub-ira/t1").await.expect(200, "content");
+    let configuration = bench.at("/hub-ira").get(".well-known/fhircast-configuration").await.json();
+    assert!(configuration["eventsSupported"].as_array().unwrap().contains(&json!("DiagnosticReport-update")));
+}
+
+#[tokio::test]
 async fn not_03_t20_a_late_subscriber_and_a_derived_open_obey_the_scopes() {
     let bench = guarded().await;
     let opened = bench.publish_as("all", &report_event("t1", "DiagnosticReport-open", "e1", "r1")).await;

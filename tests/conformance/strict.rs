@@ -21,7 +21,7 @@ async fn open(bench: &Bench) -> Value {
 }
 
 #[tokio::test]
-async fn ira_07_08_16_subscriptions_are_held_to_the_profile() {
+async fn ira_07_08_09_16_subscriptions_are_held_to_the_profile() {
     let bench = Bench::start().await;
     let mount = bench.at(STRICT);
     let named = |text: &str| format!("{text}&subscriber.name=Viewer");
@@ -72,6 +72,18 @@ async fn ira_10_12_13_22_unknown_sessions_and_missing_parts_are_refused() {
     mount.publish(&update_event("t1", "u2", &version, &json!([put("1")]))).await.expect(409, "not open");
     close["id"] = json!("e5");
     mount.publish(&close).await.expect(409, "not open");
+}
+
+#[tokio::test]
+async fn ira_05_the_hub_opens_and_closes_nothing_by_itself() {
+    let bench = Bench::start().await;
+    let mut viewer = bench.at(STRICT).subscriber("t1", &["Patient-open", "Patient-close", "Home-open"]).await;
+    let report = report_event("t1", "DiagnosticReport-open", "e1", "r1");
+    bench.at(STRICT).publish(&report).await.expect(202, "e1");
+    let close = report_event("t1", "DiagnosticReport-close", "e2", "r1");
+    bench.at(STRICT).publish(&close).await.expect(202, "e2");
+    bench.at(STRICT).publish(&event("t1", "Home-open", "e3", "")).await.expect(202, "e3");
+    viewer.expect_event("Home-open").await;
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ async fn sub_18_thousands_of_subscriptions_that_never_connect_are_bounded_and_go
 }
 
 #[tokio::test]
-async fn t3_a_foreign_page_cannot_open_a_socket() {
+async fn sec_02_t3_a_foreign_page_cannot_open_a_socket() {
     let bench = Bench::start().await;
     for (origin, status) in [("https://evil.example", 403), ("null", 403), ("http://localhost:3000", 101)] {
         let endpoint = bench.endpoint("t1", "Patient-open").await;

@@ -6,9 +6,9 @@ mod ira;
 
 use std::pin::Pin;
 
-use super::edition::Edition;
 use super::finding::Verdict;
 use super::room::Room;
+use crate::fhircast::Edition;
 
 /// One clause.
 pub(super) struct Clause {
@@ -78,6 +78,11 @@ use {prompt, waiting};
 /// All clauses, in the order of the catalogue.
 pub(super) fn clauses() -> impl Iterator<Item = &'static Clause> {
     hub::CLAUSES.iter().chain(ira::CLAUSES).chain(clients::CLAUSES)
+}
+
+/// The id of every clause that there is, whether it can be seen from outside or not.
+pub fn clause_ids() -> impl Iterator<Item = &'static str> {
+    clauses().map(|clause| clause.id)
 }
 
 impl Clause {

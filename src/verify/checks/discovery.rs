@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::verify::edition::Edition;
+use crate::fhircast::Edition;
 use crate::verify::finding::{Finding, Verdict, ensure};
 use crate::verify::hub::{Answer, Bearer};
 use crate::verify::room::Room;
@@ -26,7 +26,7 @@ pub(in crate::verify) async fn disc_02(room: &Room<'_>) -> Verdict {
 
 pub(in crate::verify) async fn disc_03(room: &Room<'_>) -> Verdict {
     let document = document(room).await?.json().unwrap_or_default();
-    let claimed = Edition::of_discovery(&document);
+    let claimed = document["fhircastVersion"].as_str().and_then(Edition::of_announced);
     let asked = format!("`fhircastVersion` of edition {}", room.edition());
     ensure(claimed == Some(room.edition()), asked, &document["fhircastVersion"])?;
     ensure(document["fhirVersion"].is_string(), "`fhirVersion`", &document["fhirVersion"])

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::verify::edition::Edition;
+use crate::fhircast::Edition;
 use crate::verify::finding::{Finding, Verdict, ensure};
 use crate::verify::room::Room;
 use crate::verify::viewer::Viewer;

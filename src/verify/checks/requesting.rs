@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use reqwest::header;
 use serde_json::{Value, json};
 
-use crate::verify::edition::Edition;
+use crate::fhircast::Edition;
 use crate::verify::finding::{Finding, Verdict, ensure};
 use crate::verify::hub::{Answer, Bearer};
 use crate::verify::room::Room;

@@ -2,7 +2,7 @@
 
 use reqwest::{Method, header};
 
-use crate::verify::edition::Edition;
+use crate::fhircast::Edition;
 use crate::verify::finding::{Finding, Verdict, ensure};
 use crate::verify::hub::{Bearer, is_loopback};
 use crate::verify::room::{Form, Room};
