@@ -30,6 +30,9 @@ pub(super) struct VerifyArguments {
     /// Look at what clients in the field rely on, too
     #[arg(long)]
     clients: bool,
+    /// Judge it as one that bends towards those clients: what leniency overrules is not asked for, what it adds is
+    #[arg(long, conflicts_with = "strict_ira")]
+    lenient: bool,
     /// Hold the hub to the choices that this project's own hub makes
     #[arg(long)]
     strict_ours: bool,
@@ -76,6 +79,7 @@ fn request(arguments: VerifyArguments) -> Result<Request, Failure> {
         limited_token: arguments.limited_token.map(token).transpose()?,
         edition: arguments.edition,
         strict_ira: arguments.strict_ira,
+        lenient: arguments.lenient,
         clients: arguments.clients,
         only: arguments.only,
         slow: arguments.slow,

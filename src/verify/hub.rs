@@ -30,6 +30,8 @@ pub(super) struct Target {
     pub(super) ours: bool,
     /// Whether IHE IRA is what it must follow.
     pub(super) strict_ira: bool,
+    /// Whether it bends towards the clients in the field.
+    pub(super) lenient: bool,
     client: reqwest::Client,
 }
 
@@ -42,6 +44,7 @@ pub(super) struct TargetParts {
     pub(super) patience: Duration,
     pub(super) ours: bool,
     pub(super) strict_ira: bool,
+    pub(super) lenient: bool,
 }
 
 /// Whose token a request carries.
@@ -97,6 +100,7 @@ impl Target {
             patience: parts.patience,
             ours: parts.ours,
             strict_ira: parts.strict_ira,
+            lenient: parts.lenient,
             client,
         };
         let answer = target.exchange(target.request(Method::GET, target.discovery_url(), Bearer::Nobody)).await;

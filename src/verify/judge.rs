@@ -139,6 +139,18 @@ pub(super) fn current_context(document: &Value) -> Verdict {
     ensure(versioned, "`context.versionId` of a current context", document)
 }
 
+/// A current context that some hubs tell as the bare array of its entries, as the object that it should be: its type is that of
+/// the first resource.
+pub(super) fn as_object(document: Value) -> Value {
+    match document {
+        Value::Array(entries) => {
+            let kind = entries.iter().find_map(|entry| entry["resource"]["resourceType"].as_str()).unwrap_or_default();
+            serde_json::json!({"context.type": kind, "context.versionId": "not told", "context": entries})
+        }
+        document => document,
+    }
+}
+
 /// Whether the current context is of `kind` with the anchor `id`; of none where `kind` is empty.
 pub(super) fn is_about(document: &Value, kind: &str, id: &str) -> bool {
     if kind.is_empty() {

@@ -29,6 +29,8 @@ pub struct Request {
     pub edition: Option<Edition>,
     /// Judge by IHE RAD IRA as well, which goes before the clauses that it overrules.
     pub strict_ira: bool,
+    /// Judge it as one that bends towards the clients in the field.
+    pub lenient: bool,
     /// Look at what clients in the field rely on as well.
     pub clients: bool,
     /// Nothing but these clauses; all where empty.
@@ -83,6 +85,7 @@ pub async fn verify(request: Request, passage: Arc<dyn Passage>) -> Result<Repor
         patience: request.patience,
         ours: request.strict_ours,
         strict_ira: request.strict_ira,
+        lenient: request.lenient,
     };
     let target = Target::reach(parts, request.edition).await?;
     let plans: Vec<_> = clauses().filter(|clause| request.wants(clause)).map(|clause| plan(clause, &target)).collect();
@@ -125,6 +128,12 @@ fn plan(clause: &'static Clause, target: &Target) -> Plan {
     };
     if let (true, Some(requirement)) = (target.strict_ira, clause.overruled_by_ira()) {
         return tell(Some(level), Outcome::NotApplicable, format!("{requirement} asks for something else"));
+    }
+    if let (true, Some(requirement)) = (target.lenient, clause.overruled_by_leniency()) {
+        return tell(Some(level), Outcome::NotApplicable, format!("{requirement} asks for something else"));
+    }
+    if !target.lenient && clause.is_for_lenient_hubs() {
+        return tell(Some(level), Outcome::NotApplicable, "it goes beyond the standard: give --lenient".into());
     }
     match clause.method {
         Method::Prompt(check) => Plan { clause, waits: false, step: Step::Check(check, level) },

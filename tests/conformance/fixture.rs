@@ -67,6 +67,17 @@ impl Bench {
         self.hub.lapse();
     }
 
+    /// Waits until what is on its way to the hub has arrived: nothing more comes, however often the runtime looks.
+    pub(crate) async fn settled(&self) {
+        let mut before = None;
+        while before != Some(self.hub.counters()) {
+            before = Some(self.hub.counters());
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
     /// Waits until what the hub has done so far is enough.
     pub(crate) async fn until(&self, enough: impl Fn(Snapshot) -> bool) {
         let reached = async {

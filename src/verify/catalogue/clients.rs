@@ -76,3 +76,18 @@ pub(super) const CLAUSES: &[Clause] = &[
     clause("CLI-55", POLICY, "Bundle ids are kept, the open's resources are safe", prompt!(content::upd_07)),
     clause("CLI-56", POLICY, "A select is relayed as it was sent", prompt!(lenient::cli_56)),
 ];
+
+/// Clauses that a hub which bends towards clients breaks on purpose, and what of theirs makes it.
+pub(super) const OVERRULED: &[(&str, &str)] = &[
+    ("SUB-13", "CLI-30"),
+    ("REQ-04", "CLI-42"),
+    ("REQ-05", "CLI-44 and those after it"),
+    ("NOT-06", "that clients are not lost by one miss"),
+    ("UPD-05", "CLI-52"),
+];
+
+/// What only such a hub is asked for, beyond the standard.
+pub(super) const LENIENT: &[&str] = &[
+    "CLI-13", "CLI-42", "CLI-43", "CLI-44", "CLI-45", "CLI-46", "CLI-47", "CLI-48", "CLI-49", "CLI-50", "CLI-51",
+    "CLI-52", "CLI-56",
+];

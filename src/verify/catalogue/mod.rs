@@ -130,6 +130,16 @@ impl Clause {
     pub(super) fn overruled_by_ira(&self) -> Option<&'static str> {
         ira::OVERRULED.iter().find(|(clause, _)| *clause == self.id).map(|(_, requirement)| *requirement)
     }
+
+    /// What of the clients in the field overrules it at a hub that bends towards them.
+    pub(super) fn overruled_by_leniency(&self) -> Option<&'static str> {
+        clients::OVERRULED.iter().find(|(clause, _)| *clause == self.id).map(|(_, requirement)| *requirement)
+    }
+
+    /// Whether only a hub that bends towards clients is asked for it.
+    pub(super) fn is_for_lenient_hubs(&self) -> bool {
+        clients::LENIENT.contains(&self.id)
+    }
 }
 
 /// Short names for the tables' columns.
