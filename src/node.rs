@@ -285,6 +285,9 @@ impl Node {
 impl fmt::Display for Node {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "hub.url        {}", self.hub_url)?;
+        let mounts: Vec<String> =
+            self.gateway.hub.mounts().skip(1).map(|(path, edition)| format!("{path} ({edition})")).collect();
+        writeln!(formatter, "also at        {}", mounts.join(", "))?;
         for (name, address) in &self.adapters {
             writeln!(formatter, "listens        {address}  adapter {name}")?;
         }

@@ -421,7 +421,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_without_a_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Event::parse(&body, &Rules::STANDARD);
+            for contexts in [Contexts::Enforced, Contexts::Lenient, Contexts::Strict] {
+                let _ = Event::parse(&body, &Rules { contexts, names: Names::Any, ..Rules::STANDARD });
+            }
         }
 
         #[test]
