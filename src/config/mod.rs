@@ -204,6 +204,10 @@ impl Config {
                         terminates TLS and nobody else reaches this address";
             refuse("http", format!("`http.listen` is {hub}, beyond this machine, without TLS"), help);
         }
+        if self.hub.public_url.is_none() && self.hub.allowed_hosts.is_empty() {
+            let help = "set hub.public_url to the address that applications use: https://hub.example.org";
+            refuse("http", format!("`http.listen` is {hub}, beyond this machine, and the hub has no name there"), help);
+        }
         if self.auth.is_open() {
             let help = "set auth.mode = \"bearer\", and say who issues the tokens; or listen on 127.0.0.1";
             refuse("http", format!("`http.listen` is {hub}, beyond this machine, and anybody may do anything"), help);

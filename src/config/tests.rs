@@ -50,7 +50,7 @@ fn a_site_sets_one_policy_of_a_built_in_mount_and_mistakes_in_mounts_are_shown_w
 fn sec_01_04_beyond_this_machine_the_hub_needs_tls_and_authentication() {
     let token = "[auth]\nmode = \"bearer\"\n[auth.token.a]\nfile = \"/t\"\nscopes = \"fhircast/*.*\"\n";
     let tls = "[http.tls]\ncertificate = \"/c\"\nkey = \"/k\"\n";
-    let listen = "[http]\nlisten = \"0.0.0.0:8080\"\n";
+    let listen = "[hub]\nallowed_hosts = [\"hub.example\"]\n[http]\nlisten = \"0.0.0.0:8080\"\n";
     let proxy = "proxy_terminates_tls = true\n";
     for (site, told) in [
         (listen.to_owned(), &["without TLS", "anybody may do anything"][..]),
@@ -59,6 +59,7 @@ fn sec_01_04_beyond_this_machine_the_hub_needs_tls_and_authentication() {
         (format!("{listen}{tls}{token}"), &[]),
         (format!("{listen}{proxy}{token}"), &[]),
         ("[admin]\nlisten = \"0.0.0.0:8081\"\n".to_owned(), &["`admin.listen` must be a loopback address"]),
+        (format!("[http]\nlisten = \"0.0.0.0:8080\"\n{proxy}{token}"), &["the hub has no name there"]),
     ] {
         let (_, problems) = read(&site);
         assert_eq!(problems.matches("error:").count(), told.len(), "{site}\n{problems}");

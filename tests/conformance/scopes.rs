@@ -26,6 +26,9 @@ scopes = "fhircast/DiagnosticReport-open.read"
 [token.stranger]
 file = "unused"
 scopes = "fhircast/Home-open.write"
+[token.limited]
+file = "unused"
+scopes = "fhircast/Patient-open.read"
 [token.bound]
 file = "unused"
 scopes = "fhircast/*.*"
@@ -36,11 +39,11 @@ scopes = "fhircast/*.*"
 expires = "2026-05-04T08:16:30Z"
 "#;
 
-fn token(name: &str) -> String {
+pub(super) fn token(name: &str) -> String {
     format!("{name:-<40}")
 }
 
-async fn guarded() -> Bench {
+pub(super) async fn guarded() -> Bench {
     let settings: AuthSettings = toml::from_str(TOKENS).unwrap();
     let tokens: BTreeMap<_, _> = settings.token.keys().map(|name| (name.clone(), Secret::new(token(name)))).collect();
     let secrets = Secrets { tokens, introspection: None };

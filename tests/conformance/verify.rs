@@ -126,6 +126,21 @@ async fn the_strict_mount_follows_every_requirement_that_can_be_seen() {
     follows(Mount { strict_ira: true, clients: false, ..Mount::new("/hub-ira", Edition::Stu3) }).await;
 }
 
+#[tokio::test]
+async fn tokens_are_judged_by_the_same_suite() {
+    let bench = Arc::new(super::scopes::guarded().await);
+    let request = Request {
+        token: Some(super::scopes::token("all")),
+        limited_token: Some(super::scopes::token("limited")),
+        only: ["SUB-14", "SUB-15", "SUB-16", "REQ-07", "NOT-03", "CTX-07", "SCO-01"].map(str::to_owned).to_vec(),
+        strict_ours: true,
+        ..all(bench.url.clone(), Duration::from_secs(5))
+    };
+    let report = verify(request, Arc::new(Turning(bench))).await.unwrap();
+    let shown = text(&report, |_, word| word.to_owned());
+    assert!(report.lines.iter().all(|line| line.outcome == Outcome::Pass), "{shown}");
+}
+
 /// Time that passes at once and changes nothing: what it is for has no clock.
 struct Nothing;
 
