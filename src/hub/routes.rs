@@ -15,10 +15,11 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::SignedDuration;
 use serde_json::json;
+use tracing::info;
 
 use super::access::Access;
 use super::asked_at::AskedAt;
-use super::endpoint::{EndpointSecret, Named, named};
+use super::endpoint::{EndpointSecret, Named, named, topic_digest};
 use super::mount::Mount;
 use super::policy::{AnchorNotOpen, ForeignEndpoint, Policy, UnsubscribeBy};
 use super::problem::Problem;
@@ -222,6 +223,9 @@ fn subscription(door: &Door, grant: Grant, parts: &Parts, request: &Subscription
 /// The endpoint of the subscription that there is now.
 fn subscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, access: &Access) -> Result<String, Problem> {
     let policy = door.policy();
+    if policy.session_required {
+        note_missing(request);
+    }
     let mut wish = wish(request, access)?;
     if let Channel::Webhook { callback: text, secret } = &request.channel {
         let callback =
@@ -247,6 +251,24 @@ fn subscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, access:
         None => door.hub.subscribe(&request.topic, wish, *policy)?,
     };
     Ok(endpoint_url(door, parts, secret.text()))
+}
+
+/// What the profile has every subscriber ask for (IRA-08).
+const ASKED_BY_PROFILE: [&str; 5] = [
+    "DiagnosticReport-open",
+    "DiagnosticReport-close",
+    "DiagnosticReport-update",
+    "DiagnosticReport-select",
+    "SyncError",
+];
+
+/// A subscriber that does not ask for them is taken all the same, and the operator can see it (IRA-08).
+fn note_missing(request: &SubscriptionRequest) {
+    let asked = |name: &&str| request.events.iter().any(|event| event.eq_ignore_ascii_case(name));
+    let missing: Vec<&str> = ASKED_BY_PROFILE.into_iter().filter(|name| !asked(name)).collect();
+    if !missing.is_empty() && request.endpoint.is_none() {
+        info!(topic = %topic_digest(&request.topic), missing = missing.join(","), "Subscriber asks for less than IHE RAD IRA wants.");
+    }
 }
 
 /// The endpoint of the subscription that has ended, as far as the client has named one.
