@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::context::{self, ContextEntry, ContextError};
 use super::json::{self, Members, ObjectWriter, depth_is_bounded};
-use super::rules::{Contexts, Names, Rules};
+use super::rules::{Contexts, Names, PostEntries, Rules};
 use super::subject::{self, Subject};
-use super::{EventName, EventNameError, ResourceKey, selection, timestamp};
+use super::{Edition, EventName, EventNameError, ResourceKey, selection, timestamp};
 
 /// An event of a topic, checked, and ready to be sent to anybody.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct Event {
     pub context: Box<RawValue>,
     /// The same for the same request only: tells a resend from another event that has taken its id (CLI-35).
     pub fingerprint: u64,
+    /// Why the standard would refuse it, where a mount's rules have bent: it names keys and types, never a value.
+    pub tolerated: Option<String>,
     timestamp: String,
     other_members: Vec<(String, Box<RawValue>)>,
     other_event_members: Vec<(String, Box<RawValue>)>,
@@ -143,6 +145,7 @@ impl Event {
         let reading = subject::read(head, &context, rules)?;
         Ok(Self {
             subject: reading.subject,
+            tolerated: tolerated(head, &context, rules),
             context: reading.rewritten.map_or(Ok(context), |text| raw(Some(&text)))?,
             other_members: members.rest(),
             other_event_members: event.rest(),
@@ -185,6 +188,7 @@ impl Event {
             subject: Subject::Nothing,
             context: RawValue::NULL.to_owned(),
             fingerprint: 0,
+            tolerated: None,
             timestamp,
             other_members: Vec::new(),
             other_event_members: Vec::new(),
@@ -286,6 +290,17 @@ fn name(text: &str, rules: &Rules) -> Result<EventName, EventError> {
     let name = if rules.names == Names::Any { EventName::parse_any(text)? } else { EventName::parse(text)? };
     let hub_only = name.is("Heartbeat") && rules.names != Names::StandardAndHeartbeat;
     if hub_only { Err(EventError::HubOnly) } else { Ok(name) }
+}
+
+/// What a mount of the same edition without leniency would say.
+fn tolerated(head: subject::Head<'_>, context: &RawValue, rules: &Rules) -> Option<String> {
+    if rules.contexts != Contexts::Lenient {
+        return None;
+    }
+    let own = if rules.edition == Edition::Stu3 { PostEntries::Refuse } else { PostEntries::Upsert };
+    let standard = Rules { edition: rules.edition, post_entries: own, ..Rules::STANDARD };
+    let name = EventName::parse(head.name.as_str()).err().map(|error| error.to_string());
+    name.or_else(|| subject::read(head, context, &standard).err().map(|error| error.to_string()))
 }
 
 /// Events about no resource of which some clients send no context (CLI-43).

@@ -27,6 +27,8 @@ macro_rules! counters {
 counters! {
     /// Events accepted.
     events_published,
+    /// Events accepted that the standard would refuse.
+    events_tolerated,
     /// Notifications queued for sockets, SyncErrors not counted.
     notifications_queued,
     /// Answers of subscribers to notifications.

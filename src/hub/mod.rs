@@ -274,7 +274,7 @@ impl Hub {
             return Err(PublishRefusal::Topic);
         }
         let (id, topic, name, now) = (event.id.clone(), event.topic.clone(), event.name.clone(), self.now());
-        let version = Version(Uuid::new_v4());
+        let (version, tolerated) = (Version(Uuid::new_v4()), event.tolerated.take());
         let publish = |slot: &mut Slot| -> Result<Done, PublishRefusal> {
             self.admit(slot, &mut event, publisher, now)?;
             let command = Command::Publish { event: Arc::new(event), version, policy, publisher };
@@ -282,6 +282,10 @@ impl Hub {
         };
         let done = self.0.topics.with(&topic, now, publish).map_err(|_| PublishRefusal::TooManyTopics)??;
         self.0.counters.events_published.add(1);
+        if let Some(reason) = tolerated {
+            self.0.counters.events_tolerated.add(1);
+            info!(topic = %topic_digest(&topic), event = %name, %reason, "Event taken that the standard would refuse.");
+        }
         debug!(topic = %topic_digest(&topic), event = %name, delivered = done.delivered, "Event published.");
         if done.outcome.id_was_taken {
             warn!(topic = %topic_digest(&topic), event = %name, "Event has the id of another one; taken as new.");

@@ -37,6 +37,29 @@ async fn cli_42_43_names_and_contexts_of_their_own_are_relayed_as_they_are() {
 }
 
 #[tokio::test]
+async fn what_is_tolerated_is_counted_for_the_operator_and_nothing_else_is() {
+    let bench = Bench::start().await;
+    let mount = bench.at(COMPATIBLE);
+    for (number, sent) in [
+        event("t1", "Patient-open", "e1", "p1"),
+        report_event("t1", "DiagnosticReport-open", "e2", "r1"),
+        with_context("dicom-send", "e3", json!({})),
+        with_context("patient-close", "e4", json!([])),
+        with_context(
+            "imagingstudy-open",
+            "e5",
+            json!([{"key": "study", "resource": {"resourceType": "ImagingStudy"}}]),
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        mount.publish(&sent).await.expect(202, "");
+        assert_eq!(bench.hub.counters().events_tolerated as usize, number.saturating_sub(1), "{sent}");
+    }
+}
+
+#[tokio::test]
 async fn cli_44_47_a_study_without_an_id_is_known_by_its_uid_and_closed_by_nothing_at_all() {
     let bench = Bench::start().await;
     let mut viewer = following(&bench, &["imagingstudy-open", "imagingstudy-close"]).await;
