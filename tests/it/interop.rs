@@ -35,13 +35,14 @@ async fn real_clients_get_along_with_the_hub() {
     need("chromium", chromium.is_file());
     install_packages().await;
     // Short, as some tests wait until it has passed; long enough for a client on a busy machine.
-    let gateway = Gateway::with(&["hub.response_time=3s"]).await;
+    let gateway = Gateway::with(&["hub.response_time=3s", "hub.mount.powercast.enabled=true"]).await;
     let (origin, _) = gateway.node.hub_url.rsplit_once("/hub").unwrap();
     let mut node = Command::new("node");
     node.args(["--test", "--test-reporter=spec"]).args(scripts());
     node.env("FHIRCAST_INTEROP_ORIGIN", origin).env("FHIRCAST_INTEROP_MOUNTS", MOUNTS);
     node.env("FHIRCAST_INTEROP_OPERATOR", &gateway.node.admin_url).env(CHROMIUM, chromium);
-    run(node).await;
+    let said = run(node).await;
+    assert!(said.contains("skipped 0"), "the hub offers all that clients need, so none is left out:\n{said}");
 }
 
 fn directory() -> PathBuf {
@@ -84,10 +85,11 @@ async fn install_packages() {
     fs::write(installed, lock).unwrap();
 }
 
-/// Runs `command` among the scripts; it must succeed, and in time.
-async fn run(mut command: Command) {
+/// Runs `command` among the scripts; it must succeed, and in time. Gives what it has said.
+async fn run(mut command: Command) -> String {
     command.current_dir(directory()).stdin(Stdio::null()).kill_on_drop(true);
     let Output { status, stdout, stderr } = timeout(PATIENCE, command.output()).await.expect("no end").unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert!(status.success(), "{status}\n{stdout}\n{stderr}");
+    stdout.into_owned()
 }
