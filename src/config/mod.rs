@@ -171,11 +171,6 @@ impl Config {
     }
 
     fn check_mounts(&self, layers: &Layers, problems: &mut Problems) {
-        for entry in self.hub.webhooks.mistakes() {
-            let problem = Problem::new(format!("`{entry}` is no host, address or network"))
-                .help("write host, host:port, an address, or a network such as 10.1.0.0/16");
-            problems.push(problem.at(layers.place_of_value(&["hub", "webhooks", "allowed"])));
-        }
         for (mount, setting, text) in self.hub.mount_mistakes() {
             problems.push(Problem::new(text).at(layers.place_of_value(&["hub", "mount", mount, setting])));
         }

@@ -140,7 +140,10 @@ pub(super) fn from_figment(layers: &Layers, full: &[&str], section: &[&str], err
     match &error.kind {
         Kind::UnknownField(_, known) => unknown_key(layers, full, &format!("`{parent}`"), known),
         Kind::MissingField(name) => {
-            Problem::new(format!("`{}` needs `{name}`", section.join("."))).at(layers.place_of_key(section))
+            // A table within the section lacks it, where the path is longer than the section's.
+            let table = full.strip_suffix(&[&**name]).unwrap_or(full);
+            let table = if table.len() > section.len() { table } else { section };
+            Problem::new(format!("`{}` needs `{name}`", table.join("."))).at(layers.place_of_key(table))
         }
         Kind::UnknownVariant(found, known) => {
             let problem = Problem::new(format!("`{}` cannot be `{found}`", full.join(".")));

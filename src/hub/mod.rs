@@ -38,7 +38,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 pub use self::counters::Snapshot;
@@ -50,7 +50,7 @@ pub use self::settings::HubSettings;
 #[cfg(feature = "autobahn")]
 pub use self::socket::echo;
 pub use self::subscriber::{Acknowledges, ConnectionState, Subscriber};
-pub use self::webhook::WebhookSettings;
+pub use self::webhook::{AllowedReceiver, AllowedReceiverError, WebhookSettings};
 pub use crate::fhircast::{ContextEntry, NewEvent};
 
 use self::counters::Counters;
@@ -63,7 +63,7 @@ use self::topic::{
     Wish,
 };
 use self::topics::{Slot, Topics};
-use self::webhook::{Callback, CallbackError, Webhook};
+use self::webhook::{Callback, CallbackError, Secret, SecretError, Webhook, WebhookSender};
 use crate::clock::{Clock, timestamp};
 use crate::fhircast::{Acknowledgement, Edition, Event, EventError, Version};
 use crate::security::Authenticator;
@@ -77,6 +77,8 @@ struct Inner {
     mounts: Arc<[Mount]>,
     clock: Arc<dyn Clock>,
     authenticator: Authenticator,
+    /// Who calls webhooks, where a mount takes them.
+    webhook_sender: Option<Arc<WebhookSender>>,
     topics: Topics,
     /// Which topic each live endpoint belongs to.
     endpoints: RwLock<HashMap<EndpointId, Arc<str>>>,
@@ -140,8 +142,10 @@ struct Done {
 enum Unsubscribable {
     #[error(transparent)]
     Callback(#[from] CallbackError),
-    #[error("the hub cannot call webhooks: it has no TLS")]
-    Client(#[from] reqwest::Error),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error("the hub cannot call anybody just now: its operator sees why in its log")]
+    NoWebhooks,
     #[error("the hub cannot make an endpoint just now")]
     NoRandomness,
     #[error(transparent)]
@@ -162,9 +166,11 @@ impl Hub {
     /// A hub without topics, whose time is `clock`'s, and which lets in whom `authenticator` lets in. To be called within a tokio runtime, on which it keeps time until it is
     /// shut down or dropped.
     pub fn with_authenticator(settings: HubSettings, clock: Arc<dyn Clock>, authenticator: Authenticator) -> Self {
+        let mounts = settings.mounts();
         let hub = Self(Arc::new(Inner {
             topics: Topics::new(settings.max_topics, settings.limits()),
-            mounts: settings.mounts().into(),
+            webhook_sender: webhook_sender(&settings, &mounts),
+            mounts: mounts.into(),
             settings,
             clock,
             authenticator,
@@ -328,8 +334,9 @@ impl Hub {
         wish: Wish,
         policy: Policy,
         callback: Callback,
+        shared: Option<Secret>,
     ) -> Result<EndpointSecret, Unsubscribable> {
-        let sender = webhook::Sender::new(callback, &self.0.settings.webhooks)?;
+        let sender = self.0.webhook_sender.clone().ok_or(Unsubscribable::NoWebhooks)?;
         let (principal, events) = (Arc::clone(&wish.principal), wish.events.clone());
         let limits = self.0.settings.limits();
         let lease = wish.lease.unwrap_or(limits.default_lease).min(limits.max_lease).as_secs().unsigned_abs();
@@ -341,6 +348,8 @@ impl Hub {
             principal,
             events,
             lease_seconds: lease,
+            callback,
+            secret: shared,
             sender,
         };
         self.0.sockets.spawn(webhook.run());
@@ -504,6 +513,17 @@ impl Hub {
     fn endpoints_mut(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<EndpointId, Arc<str>>> {
         self.0.endpoints.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Who calls webhooks, where a mount takes them and this machine can make TLS connections.
+fn webhook_sender(settings: &HubSettings, mounts: &[Mount]) -> Option<Arc<WebhookSender>> {
+    mounts.iter().any(|mount| mount.policy.webhooks).then(|| WebhookSender::new(&settings.webhooks))?.map_or_else(
+        |error| {
+            error!(%error, "Webhooks cannot be called: check this machine's certificate authorities.");
+            None
+        },
+        |sender| Some(Arc::new(sender)),
+    )
 }
 
 /// Room for a confirmation and the current contexts, whatever is configured.

@@ -24,7 +24,7 @@ use super::mount::Mount;
 use super::policy::{AnchorNotOpen, ForeignEndpoint, Policy, UnsubscribeBy};
 use super::problem::Problem;
 use super::topic::{Publisher, Refusal, Target, Unopened, Wish};
-use super::webhook::Callback;
+use super::webhook::{Callback, Secret};
 use super::{EventRefused, Hub, PublishRefusal, Unsubscribable, current, guard, metadata, socket};
 use crate::fhircast::configuration::{Configuration, Offer};
 use crate::fhircast::json::Members;
@@ -228,11 +228,12 @@ fn subscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, access:
     }
     let mut wish = wish(request, access)?;
     if let Channel::Webhook { callback: text, secret } = &request.channel {
-        let callback =
-            Callback::new(text, secret.clone(), &door.hub.0.settings.webhooks).map_err(Unsubscribable::from)?;
+        let http = door.hub.0.settings.webhooks.allow_http_on_loopback;
+        let callback = Callback::parse(text, http).map_err(Unsubscribable::from)?;
+        let secret = secret.as_deref().map(Secret::parse).transpose().map_err(Unsubscribable::from)?;
         // The same callback again takes the place of the first; by it an unsubscribe finds it.
         wish.alias = Some(text.clone());
-        door.hub.subscribe_webhook(&request.topic, wish, *policy, callback)?;
+        door.hub.subscribe_webhook(&request.topic, wish, *policy, callback, secret)?;
         return Ok(text.clone());
     }
     let secret = match request.endpoint.as_deref().map(|url| (url, named(url, &door.hub.0.mounts))) {
@@ -423,8 +424,8 @@ fn status(refusal: Refusal, policy: &Policy) -> StatusCode {
 impl From<Unsubscribable> for Problem {
     fn from(refusal: Unsubscribable) -> Self {
         let status = match refusal {
-            Unsubscribable::Callback(_) => StatusCode::BAD_REQUEST,
-            Unsubscribable::Client(_) | Unsubscribable::NoRandomness => StatusCode::INTERNAL_SERVER_ERROR,
+            Unsubscribable::Callback(_) | Unsubscribable::Secret(_) => StatusCode::BAD_REQUEST,
+            Unsubscribable::NoRandomness | Unsubscribable::NoWebhooks => StatusCode::INTERNAL_SERVER_ERROR,
             Unsubscribable::Refused(Refusal::EndpointUnknown) => StatusCode::NOT_FOUND,
             Unsubscribable::Refused(Refusal::TooManySubscriptions) => StatusCode::TOO_MANY_REQUESTS,
             Unsubscribable::Refused(_) => StatusCode::BAD_REQUEST,

@@ -1,138 +1,222 @@
-//! Calling a callback over the network: the address that is connected to is the one that was allowed, redirects lead nowhere,
-//! and nothing takes long or grows large (WH-02 to WH-06).
+//! Calls to subscribers' callbacks: does the subscriber mean it, what has happened, and that it is over.
+//!
+//! Every call has a connection of its own, follows no redirect (WH-06), reads a bounded part of the answer, and ends in
+//! time. Nothing that a callback answers gets into a log or an error: it may be anybody's data.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Response, StatusCode, header, redirect};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use reqwest::Url;
+use rustls::ClientConfig;
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, info};
 
-use super::address::AddressRule;
-use super::callback::Callback;
+use super::callback::{Callback, Denial, Intent};
+use super::connector::{Connector, Resolver, SystemResolver, Unconnected};
 use super::settings::WebhookSettings;
-use super::signature::signature;
+use super::signature::Secret;
 
-/// One callback's caller.
-pub(crate) struct Sender {
-    callback: Callback,
-    client: Client,
+/// Calls callbacks. To be shared.
+pub(crate) struct WebhookSender {
+    connector: Connector,
+    response_time: Duration,
 }
 
-/// What a callback says to a notification.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// Nothing, in the time that it has.
-    None,
-    /// This status.
+/// What a subscriber has answered to a notification: its acknowledgement (WH-04).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The status of its response, whatever it is.
     Status(u16),
+    /// It could not be called, or has not answered in time.
+    NoAnswer,
 }
 
-/// How much of an answer is read: a challenge is short.
-const MAX_ANSWER: usize = 64 << 10;
+/// Why a call got no response. Says nothing that the other end has said.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum CallError {
+    #[error(transparent)]
+    Unconnected(#[from] Unconnected),
+    #[error("it did not answer as HTTP does")]
+    Unanswered,
+}
 
-/// A notification is tried so often, with a pause that doubles.
-const TRIES: u32 = 3;
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The machine's authorities cannot be used, so no callback's certificate can be judged.
+#[derive(Debug, thiserror::Error)]
+#[error("webhooks need the authorities that this machine trusts, and they cannot be used: {0}")]
+pub(crate) struct SenderError(#[from] rustls::Error);
 
-impl Sender {
-    /// A caller of `callback`.
+/// What is read of an answer at most, in bytes: of its head, and again of its body.
+const MOST_READ: usize = 64 << 10;
+
+/// Pauses before the second attempt and the third, which is the last.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+
+/// Bytes of a challenge, which nobody guesses.
+const CHALLENGE: usize = 32;
+
+impl WebhookSender {
+    /// A sender that asks the machine's resolver for addresses, and trusts the authorities that the machine trusts.
     ///
     /// # Errors
-    /// When TLS cannot be set up on this machine.
-    pub(crate) fn new(callback: Callback, settings: &WebhookSettings) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .connect_timeout(settings.connect_time())
-            .timeout(settings.request_time())
-            .redirect(redirect::Policy::none())
-            // Each call looks at the address again, and no proxy looks it up elsewhere.
-            .pool_max_idle_per_host(0)
-            .no_proxy()
-            .dns_resolver(Arc::new(Allowed(callback.addresses.clone())))
-            .build()?;
-        Ok(Self { callback, client })
+    /// When the machine's authorities cannot be used.
+    pub(crate) fn new(settings: &WebhookSettings) -> Result<Self, SenderError> {
+        // Named here, not taken from a process-wide default that somebody else may have set.
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let tls = builder.with_platform_verifier()?.with_no_client_auth();
+        Ok(Self::with(settings, Arc::new(SystemResolver), tls))
     }
 
-    /// Whether the callback wants the subscription: only a 2xx whose body is the challenge says so (WH-02).
-    pub(super) async fn verify(&self, topic: &str, events: &str, lease_seconds: u64) -> bool {
-        let mut bytes = [0; 32];
-        if rand::fill(&mut bytes).is_err() {
+    /// As [`Self::new`], with another resolver and other authorities.
+    pub(crate) fn with(settings: &WebhookSettings, resolver: Arc<dyn Resolver>, tls: ClientConfig) -> Self {
+        let connector = Connector {
+            resolver,
+            allowed: settings.allowed.clone(),
+            tls: Arc::new(tls),
+            connect_time: settings.connect_time(),
+        };
+        Self { connector, response_time: settings.response_time() }
+    }
+
+    /// Whether the subscriber means it: asks with a challenge that nobody guesses, and is content with a 2xx that
+    /// repeats exactly that (WH-02). False, too, when it cannot be called or does not answer in time.
+    pub(crate) async fn verify(&self, callback: &Callback, intent: Intent<'_>) -> bool {
+        let mut challenge = [0; CHALLENGE];
+        if rand::fill(&mut challenge).is_err() {
             return false;
         }
-        let challenge = URL_SAFE_NO_PAD.encode(bytes);
-        let url = self.callback.verification(topic, events, &challenge, lease_seconds);
-        match self.client.get(url).send().await {
-            Ok(response) if response.status().is_success() => {
-                body(response).await.as_deref() == Some(challenge.as_bytes())
-            }
-            _ => false,
+        let challenge = URL_SAFE_NO_PAD.encode(challenge);
+        let url = callback.verification(intent, &challenge);
+        let exchange = self.exchange(&url, get(&url), async |response| {
+            response.status().is_success() && body(response).await.is_some_and(|body| body == challenge.as_bytes())
+        });
+        let outcome = timeout(self.response_time, exchange).await;
+        let verified = matches!(outcome, Ok(Ok(true)));
+        match outcome {
+            Ok(Err(error)) => info!(%callback, %error, "Webhook not verified."),
+            Err(_) => info!(%callback, "Webhook not verified: no answer in time."),
+            Ok(Ok(false)) => info!(%callback, "Webhook not verified: the challenge was not repeated."),
+            Ok(Ok(true)) => debug!(%callback, "Webhook verified."),
         }
+        verified
     }
 
-    /// Tells the callback of an event (WH-03); tries again where the network or the callback's server has failed.
-    pub(super) async fn notify(&self, text: &str) -> Answer {
-        let mut pause = FIRST_PAUSE;
-        let mut answer = Answer::None;
-        for attempt in 1..=TRIES {
-            answer = self.post(text).await;
-            let again = match answer {
-                Answer::None => true,
-                Answer::Status(status) => status >= 500 || status == StatusCode::TOO_MANY_REQUESTS.as_u16(),
-            };
-            if !again || attempt == TRIES {
-                break;
+    /// Tells the subscriber of an event: posts exactly `notification`, signed where there is a secret (WH-03). Tries
+    /// again where nobody could be reached or the receiver says that it cannot now, in the time that is left.
+    pub(crate) async fn notify(&self, callback: &Callback, notification: Bytes, secret: Option<&Secret>) -> Answer {
+        let signature = secret.map(|secret| secret.signature(&notification));
+        let mut answer = Answer::NoAnswer;
+        let attempts = async {
+            for pause in PAUSES.map(Some).into_iter().chain([None]) {
+                let request = post(callback.url(), notification.clone(), signature.as_deref());
+                let outcome = self.exchange(callback.url(), request, async |response| response.status().as_u16()).await;
+                let again = is_worth_another_attempt(&outcome);
+                match outcome {
+                    Ok(status) => answer = Answer::Status(status),
+                    Err(error) => debug!(%callback, %error, "Webhook not called."),
+                }
+                match pause {
+                    Some(pause) if again => sleep(pause).await,
+                    _ => return,
+                }
             }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
+        };
+        if timeout(self.response_time, attempts).await.is_err() {
+            debug!(%callback, "Webhook did not answer in time.");
         }
         answer
     }
 
-    async fn post(&self, text: &str) -> Answer {
-        let mut request = self.client.post(self.callback.url.clone()).header(header::CONTENT_TYPE, "application/json");
-        if let Some(secret) = &self.callback.secret {
-            request = request.header("X-Hub-Signature", signature(secret, text.as_bytes()));
-        }
-        match request.body(text.to_owned()).send().await {
-            Ok(response) => Answer::Status(response.status().as_u16()),
-            Err(_) => Answer::None,
+    /// Tells the subscriber that it is refused, or no longer subscribed (WH-05). Once, and whatever comes of it.
+    pub(crate) async fn deny(&self, callback: &Callback, denial: Denial<'_>) {
+        let url = callback.denial(denial);
+        let exchange = self.exchange(&url, get(&url), async |response| response.status().as_u16());
+        match timeout(self.response_time, exchange).await {
+            Ok(Ok(status)) => debug!(%callback, status, "Webhook told of its denial."),
+            Ok(Err(error)) => debug!(%callback, %error, "Webhook not told of its denial."),
+            Err(_) => debug!(%callback, "Webhook not told of its denial in time."),
         }
     }
 
-    /// Tells the callback that its subscription is over (WH-05). Whether it listens changes nothing.
-    pub(super) async fn deny(&self, topic: &str, events: &str, reason: &str) {
-        let _ = self.client.get(self.callback.denial(topic, events, reason)).send().await;
+    /// One request over one connection, and what `read` makes of its response. The caller bounds its time.
+    async fn exchange<T>(
+        &self,
+        url: &Url,
+        request: Option<Request<Full<Bytes>>>,
+        read: impl AsyncFnOnce(Response<Incoming>) -> T,
+    ) -> Result<T, CallError> {
+        let request = request.ok_or(CallError::Unanswered)?;
+        let stream = TokioIo::new(self.connector.connect(url).await?);
+        let unanswered = |_| CallError::Unanswered;
+        let (mut requests, connection) =
+            http1::Builder::new().max_buf_size(MOST_READ).handshake(stream).await.map_err(unanswered)?;
+        let answer = async { Ok(read(requests.send_request(request).await.map_err(unanswered)?).await) };
+        // A connection that has ended may have left an answer to be read.
+        let driven = async {
+            let _ = connection.await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            answer = answer => answer,
+            () = driven => Err(CallError::Unanswered),
+        }
     }
 }
 
-/// The whole body, unless it is larger than any challenge.
-async fn body(mut response: Response) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.ok()? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return None;
-        }
-        body.extend_from_slice(&chunk);
+/// A receiver that was not reached has not seen the notification, and one that is overloaded asks to be called later. A
+/// connection that broke after that is not tried again, as the receiver may have acted; nor is what it has refused.
+fn is_worth_another_attempt(outcome: &Result<u16, CallError>) -> bool {
+    match outcome {
+        Ok(status) => *status == 429 || (500..600).contains(status),
+        Err(CallError::Unconnected(why)) => *why != Unconnected::NotAllowed,
+        Err(CallError::Unanswered) => false,
     }
-    Some(body)
 }
 
-/// Looks names up, and gives the addresses that may be called only.
-struct Allowed(AddressRule);
+/// The body of `response`; `None` when it is too large, or breaks off.
+async fn body(response: Response<Incoming>) -> Option<Bytes> {
+    let collected = Limited::new(response.into_body(), MOST_READ).collect().await.ok()?;
+    Some(collected.to_bytes())
+}
 
-impl Resolve for Allowed {
-    fn resolve(&self, name: Name) -> Resolving {
-        let rule = self.0.clone();
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> = found.filter(|address| rule.allows(address.ip())).collect();
-            if allowed.is_empty() {
-                return Err("no address of this name may be called".into());
-            }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
-        })
+fn get(url: &Url) -> Option<Request<Full<Bytes>>> {
+    request(Method::GET, url, Bytes::new())
+}
+
+fn post(url: &Url, body: Bytes, signature: Option<&str>) -> Option<Request<Full<Bytes>>> {
+    let mut request = request(Method::POST, url, body)?;
+    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(signature) = signature {
+        request.headers_mut().insert("x-hub-signature", HeaderValue::from_str(signature).ok()?);
     }
+    Some(request)
+}
+
+/// A request for `url` on a connection of its own; `None` when HTTP cannot say it.
+fn request(method: Method, url: &Url, body: Bytes) -> Option<Request<Full<Bytes>>> {
+    let target = match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    };
+    let host = url.host_str()?;
+    let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    Request::builder()
+        .method(method)
+        .uri(target)
+        .header(header::HOST, authority)
+        .header(header::USER_AGENT, "fhircast-gateway")
+        .header(header::CONNECTION, "close")
+        .body(Full::new(body))
+        .ok()
 }
