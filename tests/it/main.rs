@@ -12,3 +12,4 @@ mod interop;
 mod main_job;
 mod mappings;
 mod tls;
+mod validator;
