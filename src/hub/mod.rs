@@ -15,6 +15,7 @@ mod current;
 mod delivery;
 mod endpoint;
 mod guard;
+mod lookup;
 mod metadata;
 mod mount;
 mod policy;
@@ -59,8 +60,8 @@ use self::endpoint::{EndpointSecret, topic_digest};
 use self::mount::Mount;
 use self::policy::Policy;
 use self::topic::{
-    Change, Closing, Command, ConnectionId, Context, Effects, Ended, EndpointId, Outcome, Publisher, Refusal, Target,
-    Wish,
+    Change, Closing, Command, ConnectionId, Context, Effects, Ended, EndpointId, Holding, Outcome, Publisher, Refusal,
+    Target, Wish,
 };
 use self::topics::{Slot, Topics};
 use self::webhook::{Callback, CallbackError, Webhook};
@@ -372,6 +373,12 @@ impl Hub {
     /// The current context of `topic`; an unknown topic has none, and looks the same (CTX-09).
     fn current_context(&self, topic: &str) -> Option<Context> {
         self.0.topics.with_known(topic, self.now(), |slot| slot.topic.current().cloned()).flatten()
+    }
+
+    /// The subscription at `endpoint`, if that is `principal`'s.
+    fn holding(&self, topic: &str, endpoint: EndpointId, principal: &str) -> Option<Holding> {
+        let now = self.now();
+        self.0.topics.with_known(topic, now, |slot| slot.topic.holding(endpoint, principal, now)).flatten()
     }
 
     /// Whether anybody follows `topic`, or it is some user's (IRA-10).
