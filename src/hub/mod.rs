@@ -47,7 +47,7 @@ pub use self::policy::{
     AnchorNotOpen, ContextForm, ErrorForm, ForeignEndpoint, MountSettings, Profile, RefusalsTo, Resend, Silence,
     UnsubscribeBy,
 };
-pub use self::settings::HubSettings;
+pub use self::settings::{ConnectorSettings, HubSettings};
 #[cfg(feature = "autobahn")]
 pub use self::socket::echo;
 pub use self::subscriber::{Acknowledges, ConnectionState, Subscriber};
@@ -182,9 +182,18 @@ impl Hub {
     /// The `hub.url` of the standard's current edition, for a hub that listens at `address`, over TLS or not; of the first mount, where a site
     /// has switched that one off.
     pub fn url(&self, address: SocketAddr, secure: bool) -> String {
+        self.url_at(self.0.mounts.first().map_or("", |mount| &mount.path), address, secure)
+    }
+
+    /// As [`Self::url`], of the mount of the powercast dialect; `None` where that is not served (CLI-38).
+    pub fn powercast_url(&self, address: SocketAddr, secure: bool) -> Option<String> {
+        let mount = self.0.mounts.iter().find(|mount| mount.is_powercast())?;
+        Some(self.url_at(&mount.path, address, secure))
+    }
+
+    fn url_at(&self, path: &str, address: SocketAddr, secure: bool) -> String {
         let scheme = if secure { "https" } else { "http" };
         let base = self.0.settings.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
-        let path = self.0.mounts.first().map_or("", |mount| &mount.path);
         format!("{}{path}", base.trim_end_matches('/'))
     }
 

@@ -21,7 +21,7 @@ use super::asked_at::AskedAt;
 use super::endpoint::{EndpointSecret, Named, named};
 use super::lookup::Lookup;
 use super::mount::Mount;
-use super::policy::{AnchorNotOpen, ContextForm, ForeignEndpoint, Policy, UnsubscribeBy};
+use super::policy::{AnchorNotOpen, ForeignEndpoint, Policy, UnsubscribeBy};
 use super::problem::Problem;
 use super::topic::{Context, Publisher, Refusal, Target, Unopened, Wish};
 use super::webhook::Callback;
@@ -310,9 +310,9 @@ fn endpoint_url(door: &Door, parts: &Parts, secret: &str) -> String {
 /// `GET {hub}/{topic}` (CTX-01, CTX-02); in one dialect also what lies below (CLI-37).
 async fn current_context(State(door): State<Door>, Path(path): Path<String>, headers: HeaderMap) -> Response {
     let path = without_slash(&path);
-    let of_contexts = door.policy().context_form == ContextForm::Contexts;
-    let lookup = Lookup::read(path).filter(|_| of_contexts);
-    let bodiless = of_contexts && lookup.is_none();
+    let is_powercast = door.mount().is_powercast();
+    let lookup = Lookup::read(path).filter(|_| is_powercast);
+    let bodiless = is_powercast && lookup.is_none();
     let told = match lookup {
         Some(lookup) => lookup.answer(&door, &headers).await,
         None => tell_current_context(&door, path, &headers).await,

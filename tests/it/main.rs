@@ -5,6 +5,7 @@ mod architecture;
 mod command_line;
 #[path = "../conformance/mod.rs"]
 mod conformance;
+mod connector;
 #[path = "../faults/mod.rs"]
 mod faults;
 mod fixture;
