@@ -91,7 +91,8 @@ async fn messages(State(admin): State<Admin>, Query(query): Query<MessagesQuery>
     Json(admin.journal.newest(query.count.unwrap_or(100).min(MOST_MESSAGES)))
 }
 
-async fn only_by_local_name(headers: HeaderMap, request: Request, next: Next) -> Response {
+/// Refuses whoever asks by a name that is not this machine's: a page elsewhere may have made its own name point here.
+pub(crate) async fn only_by_local_name(headers: HeaderMap, request: Request, next: Next) -> Response {
     if headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_local_host) {
         return next.run(request).await;
     }

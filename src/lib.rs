@@ -21,6 +21,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod connector;
 pub mod fhircast;
 pub mod gateway;
 pub mod http;

@@ -22,6 +22,7 @@ use tracing::{info, warn};
 use crate::adapters::{Adapter, BoundAdapter, GRAMMARS};
 use crate::admin::Admin;
 use crate::config::{Config, Layers, Problem, Problems};
+use crate::connector::Connector;
 use crate::gateway::{Gateway, Source};
 use crate::http::{self, HttpSettings};
 use crate::hub::Hub;
@@ -89,6 +90,8 @@ pub struct Node {
     pub hub_url: String,
     /// Where the operator's commands reach it.
     pub admin_url: String,
+    /// Where dictation systems ask for the hub, where that is configured (CLI-38).
+    pub connector_url: Option<String>,
     /// The adapters: name and address.
     pub adapters: Vec<(Arc<str>, SocketAddr)>,
     /// Whose screen.
@@ -157,10 +160,15 @@ impl Plan {
         let authenticator = Authenticator::from_settings(&config.auth, Arc::clone(&clock))?;
         let http = bind(config.http.listen, "the hub", "http.listen").await?;
         let admin = bind(config.admin.listen, "the operator's API", "admin.listen").await?;
+        let connector = match &config.hub.connector {
+            Some(settings) => Some(bind(settings.listen, "the connector", "hub.connector.listen").await?),
+            None => None,
+        };
         let bound = bind_adapters(adapters).await?;
         let sources = bound.iter().map(|adapter| source_of(adapter, &config)).collect();
         let mut node = Node::assemble(&config, mappings, sources, clock, site_key, authenticator, (http.1, admin.1));
         let hub = node.gateway.hub.clone();
+        let http_address = http.1;
         node.serve_http(http, tls.clone(), hub.routes(), config.http.limits.clone());
         if let Some(tls) = tls {
             node.keep_certificate(tls);
@@ -171,7 +179,10 @@ impl Plan {
             hub_url: node.hub_url.as_str().into(),
             hub,
         };
-        node.serve_http(admin, None, admin_routes.routes(), config.http.limits);
+        node.serve_http(admin, None, admin_routes.routes(), config.http.limits.clone());
+        if let Some(listener) = connector {
+            node.serve_connector(listener, &config, http_address);
+        }
         node.run_adapters(bound);
         Ok(node)
     }
@@ -204,6 +215,7 @@ impl Node {
         Self {
             hub_url,
             admin_url: format!("http://{admin}"),
+            connector_url: None,
             adapters: Vec::new(),
             sessions,
             journal,
@@ -222,6 +234,15 @@ impl Node {
         limits: HttpSettings,
     ) {
         self.tasks.spawn(http::serve(listener, tls, routes, limits, self.shutdown.clone()));
+    }
+
+    /// Serves the connector of a hub that listens at `hub`, where it is configured.
+    fn serve_connector(&mut self, listener: (TcpListener, SocketAddr), config: &Config, hub: SocketAddr) {
+        let hub_endpoint = self.gateway.hub.powercast_url(hub, config.http.tls.is_some());
+        let Some((settings, hub_endpoint)) = config.hub.connector.as_ref().zip(hub_endpoint) else { return };
+        self.connector_url = Some(format!("http://{}", listener.1));
+        let connector = Connector::new(settings, hub_endpoint, Arc::clone(&self.sessions));
+        self.serve_http(listener, None, connector.routes(), config.http.limits.clone());
     }
 
     /// Looks at the certificate's files every now and then, and whenever it is asked to.
@@ -292,6 +313,9 @@ impl fmt::Display for Node {
             writeln!(formatter, "listens        {address}  adapter {name}")?;
         }
         writeln!(formatter, "operator       {}", self.admin_url)?;
+        if let Some(connector) = &self.connector_url {
+            writeln!(formatter, "connector      {connector}")?;
+        }
         if self.gateway.sessions.topics_are_names() {
             writeln!(
                 formatter,
@@ -322,6 +346,7 @@ fn configured_adapters(config: &Config, layers: &Layers, problems: &mut Problems
     let read = |(name, adapter): (&String, _)| Adapter::configure(name, adapter, layers, problems);
     let adapters: Vec<Adapter> = config.adapters.iter().filter_map(read).collect();
     let mut taken = vec![(config.http.listen, "`http`".to_owned()), (config.admin.listen, "`admin`".to_owned())];
+    taken.extend(config.hub.connector.as_ref().map(|connector| (connector.listen, "`hub.connector`".to_owned())));
     for adapter in &adapters {
         let (name, address) = (adapter.name(), adapter.listen());
         match taken.iter().find(|(other, _)| *other == address && address.port() != 0) {

@@ -171,6 +171,11 @@ impl Config {
     }
 
     fn check_mounts(&self, layers: &Layers, problems: &mut Problems) {
+        for (setting, text, help) in self.hub.connector_mistakes() {
+            let place = layers.place_of_value(&["hub", "connector", setting]);
+            let place = place.or_else(|| layers.place_of_key(&["hub", "connector"]));
+            problems.push(Problem::new(text).help(help).at(place));
+        }
         for (mount, setting, text) in self.hub.mount_mistakes() {
             problems.push(Problem::new(text).at(layers.place_of_value(&["hub", "mount", mount, setting])));
         }

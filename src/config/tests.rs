@@ -68,6 +68,27 @@ fn sec_01_04_beyond_this_machine_the_hub_needs_tls_and_authentication() {
 }
 
 #[test]
+fn cli_38_a_connector_needs_loopback_the_dialects_mount_and_addresses_without_secrets() {
+    let connector = "[hub.connector]\nauthorization_endpoint = \"https://idp.example/a\"\n";
+    let token = "token_endpoint = \"https://idp.example/t\"\n";
+    let mount = "[hub.mount.powercast]\nenabled = true\n";
+    let secret = "token_endpoint = \"https://me:pw@idp.example/t\"\n";
+    for (site, told) in [
+        (format!("{connector}{token}{mount}"), &[][..]),
+        (format!("{connector}{token}listen = \"127.0.0.1:1\"\n{mount}"), &[]),
+        (format!("{connector}{token}"), &["no mount of the powercast dialect"]),
+        (format!("{connector}{mount}"), &["token_endpoint"]),
+        (format!("{connector}token_endpoint = \"\"\n{mount}"), &["is not a URL"]),
+        (format!("{connector}{secret}{mount}"), &["must not hold a user name or password"]),
+        (format!("{connector}{token}listen = \"10.0.0.1:9292\"\n{mount}"), &["must be a loopback address"]),
+    ] {
+        let (_, problems) = read(&site);
+        assert_eq!(problems.matches("error:").count(), told.len(), "{site}\n{problems}");
+        assert!(told.iter().all(|text| problems.contains(text)), "{site}\n{problems}");
+    }
+}
+
+#[test]
 fn the_mounts_of_the_built_in_file_are_those_of_a_hub_without_one() {
     let config = read("").0.unwrap();
     assert_eq!(format!("{:?}", config.hub.mount), format!("{:?}", HubSettings::default().mount));

@@ -1,12 +1,13 @@
 //! The current context as a mount tells it (CTX-01, CTX-02, UPD-09, POL-16).
 
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::policy::ContextForm;
 use super::topic::Context;
-use crate::fhircast::Edition;
-use crate::fhircast::context::entries_text;
-use crate::fhircast::json::{ObjectWriter, array, with_member};
+use crate::fhircast::context::{entries_text, resource_key};
+use crate::fhircast::json::{Members, ObjectWriter, array, with_member};
+use crate::fhircast::{Edition, ResourceKey};
 
 /// The JSON of the current context, or of none. `content_may_be_read` is whether its content may be told as well (NOT-03).
 pub(super) fn written(
@@ -42,15 +43,30 @@ pub(super) fn written(
             let entries = array(versioned.iter().map(String::as_str).chain(content.as_deref()));
             let mut object = ObjectWriter::with_capacity(entries.len() + 128);
             object.text("contextType", &context.anchor.resource_type).text("context.versionId", &version);
+            if let Some(prior) = &context.prior {
+                object.text("context.priorVersionId", &prior.to_string());
+            }
             object.raw("context", &entries);
             array([object.end().as_str()])
         }
     }
 }
 
+/// The resource `key` of `context`, as an update has last shared it; else as the open has brought it (CLI-37).
+pub(super) fn resource(context: &Context, key: &ResourceKey, content_may_be_read: bool) -> Option<String> {
+    if let Some(shared) = context.content.get(key).filter(|_| content_may_be_read) {
+        return Some(shared.get().to_owned());
+    }
+    entries_text(&context.event.context).find_map(|entry| {
+        let members: Members<'_> = serde_json::from_str(entry).ok()?;
+        let resource: &RawValue = serde_json::from_str(members.get("resource")?).ok()?;
+        (resource_key(resource)? == *key).then(|| resource.get().to_owned())
+    })
+}
+
 /// The last entry: everything that has been shared in the context (UPD-09, CLI-36).
 fn content(context: &Context, form: ContextForm) -> String {
-    let entry = |resource: &serde_json::value::RawValue| {
+    let entry = |resource: &RawValue| {
         let mut entry = ObjectWriter::with_capacity(resource.get().len() + 64);
         if form == ContextForm::Contexts
             && let Some(url) = full_url(resource)
@@ -70,8 +86,8 @@ fn content(context: &Context, form: ContextForm) -> String {
 }
 
 /// `Type/id` (CLI-37).
-fn full_url(resource: &serde_json::value::RawValue) -> Option<String> {
-    let key = crate::fhircast::context::resource_key(resource)?;
+fn full_url(resource: &RawValue) -> Option<String> {
+    let key = resource_key(resource)?;
     Some(format!("{}/{}", key.resource_type, key.id))
 }
 

@@ -15,6 +15,7 @@ mod current;
 mod delivery;
 mod endpoint;
 mod guard;
+mod lookup;
 mod metadata;
 mod mount;
 mod policy;
@@ -46,7 +47,7 @@ pub use self::policy::{
     AnchorNotOpen, ContextForm, ErrorForm, ForeignEndpoint, MountSettings, Profile, RefusalsTo, Resend, Silence,
     UnsubscribeBy,
 };
-pub use self::settings::HubSettings;
+pub use self::settings::{ConnectorSettings, HubSettings};
 #[cfg(feature = "autobahn")]
 pub use self::socket::echo;
 pub use self::subscriber::{Acknowledges, ConnectionState, Subscriber};
@@ -59,8 +60,8 @@ use self::endpoint::{EndpointSecret, topic_digest};
 use self::mount::Mount;
 use self::policy::Policy;
 use self::topic::{
-    Change, Closing, Command, ConnectionId, Context, Effects, Ended, EndpointId, Outcome, Publisher, Refusal, Target,
-    Wish,
+    Change, Closing, Command, ConnectionId, Context, Effects, Ended, EndpointId, Holding, Outcome, Publisher, Refusal,
+    Target, Wish,
 };
 use self::topics::{Slot, Topics};
 use self::webhook::{Callback, CallbackError, Secret, SecretError, Webhook, WebhookSender};
@@ -187,9 +188,18 @@ impl Hub {
     /// The `hub.url` of the standard's current edition, for a hub that listens at `address`, over TLS or not; of the first mount, where a site
     /// has switched that one off.
     pub fn url(&self, address: SocketAddr, secure: bool) -> String {
+        self.url_at(self.0.mounts.first().map_or("", |mount| &mount.path), address, secure)
+    }
+
+    /// As [`Self::url`], of the mount of the powercast dialect; `None` where that is not served (CLI-38).
+    pub fn powercast_url(&self, address: SocketAddr, secure: bool) -> Option<String> {
+        let mount = self.0.mounts.iter().find(|mount| mount.is_powercast())?;
+        Some(self.url_at(&mount.path, address, secure))
+    }
+
+    fn url_at(&self, path: &str, address: SocketAddr, secure: bool) -> String {
         let scheme = if secure { "https" } else { "http" };
         let base = self.0.settings.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
-        let path = self.0.mounts.first().map_or("", |mount| &mount.path);
         format!("{}{path}", base.trim_end_matches('/'))
     }
 
@@ -385,6 +395,12 @@ impl Hub {
     /// The current context of `topic`; an unknown topic has none, and looks the same (CTX-09).
     fn current_context(&self, topic: &str) -> Option<Context> {
         self.0.topics.with_known(topic, self.now(), |slot| slot.topic.current().cloned()).flatten()
+    }
+
+    /// The subscription at `endpoint`, if that is `principal`'s.
+    fn holding(&self, topic: &str, endpoint: EndpointId, principal: &str) -> Option<Holding> {
+        let now = self.now();
+        self.0.topics.with_known(topic, now, |slot| slot.topic.holding(endpoint, principal, now)).flatten()
     }
 
     /// Whether anybody follows `topic`, or it is some user's (IRA-10).

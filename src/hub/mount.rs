@@ -30,6 +30,11 @@ impl Mount {
         Self { name: name.to_owned(), path, edition: settings.edition, policy }
     }
 
+    /// Whether it speaks the dialect of dictation systems: contexts in an array (CLI-37).
+    pub(crate) fn is_powercast(&self) -> bool {
+        self.policy.context_form == ContextForm::Contexts
+    }
+
     /// How events are read here.
     pub(crate) fn rules(&self) -> Rules {
         Rules {

@@ -1,5 +1,6 @@
 //! A refusal over HTTP: a status, and one sentence for the developer of the client (SUB-13), in the form it asks for.
 
+use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
@@ -22,6 +23,14 @@ impl Problem {
 
     pub(super) fn bad_request(error: impl std::error::Error) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error.to_string())
+    }
+
+    /// The answer without a body, for clients that read a body whatever the status (CLI-37).
+    pub(super) fn response_without_body(self, request: &HeaderMap, errors: ErrorForm) -> Response {
+        let mut response = self.response(request, errors);
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        *response.body_mut() = Body::empty();
+        response
     }
 
     /// The answer, in the form that the request's `Accept` names; plain text where it names none (CLI-30). A mount may have

@@ -20,10 +20,11 @@ use tracing::info;
 use super::access::Access;
 use super::asked_at::AskedAt;
 use super::endpoint::{EndpointSecret, Named, named, topic_digest};
+use super::lookup::Lookup;
 use super::mount::Mount;
 use super::policy::{AnchorNotOpen, ForeignEndpoint, Policy, UnsubscribeBy};
 use super::problem::Problem;
-use super::topic::{Publisher, Refusal, Target, Unopened, Wish};
+use super::topic::{Context, Publisher, Refusal, Target, Unopened, Wish};
 use super::webhook::{Callback, Secret};
 use super::{EventRefused, Hub, PublishRefusal, Unsubscribable, current, guard, metadata, socket};
 use crate::fhircast::configuration::{Configuration, Offer};
@@ -45,7 +46,7 @@ impl Door {
         &self.hub.0.mounts[self.index]
     }
 
-    fn policy(&self) -> &Policy {
+    pub(super) fn policy(&self) -> &Policy {
         &self.mount().policy
     }
 
@@ -329,15 +330,38 @@ fn endpoint_url(door: &Door, parts: &Parts, secret: &str) -> String {
     format!("{base}{}/ws/{secret}", door.mount().path)
 }
 
-/// `GET {hub}/{topic}` (CTX-01, CTX-02).
-async fn current_context(State(door): State<Door>, Path(topic): Path<String>, headers: HeaderMap) -> Response {
-    match tell_current_context(&door, without_slash(&topic), &headers).await {
+/// `GET {hub}/{topic}` (CTX-01, CTX-02); in one dialect also what lies below (CLI-37).
+async fn current_context(State(door): State<Door>, Path(path): Path<String>, headers: HeaderMap) -> Response {
+    let path = without_slash(&path);
+    let is_powercast = door.mount().is_powercast();
+    let lookup = Lookup::read(path).filter(|_| is_powercast);
+    let bodiless = is_powercast && lookup.is_none();
+    let told = match lookup {
+        Some(lookup) => lookup.answer(&door, &headers).await,
+        None => tell_current_context(&door, path, &headers).await,
+    };
+    match told {
         Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        Err(problem) if bodiless => problem.response_without_body(&headers, door.policy().errors),
         Err(problem) => door.refuse(problem, &headers),
     }
 }
 
 async fn tell_current_context(door: &Door, topic: &str, headers: &HeaderMap) -> Result<String, Problem> {
+    let Readable { context, content_may_be_read } = readable(door, topic, headers).await?;
+    let mount = door.mount();
+    Ok(current::written(context.as_ref(), mount.policy.context_form, mount.edition, content_may_be_read))
+}
+
+/// What of a topic's current context somebody may read.
+pub(super) struct Readable {
+    pub(super) context: Option<Context>,
+    /// Whether its content may be told as well (NOT-03).
+    pub(super) content_may_be_read: bool,
+}
+
+/// The current context of `topic` for the sender of a request with these headers (CTX-07).
+pub(super) async fn readable(door: &Door, topic: &str, headers: &HeaderMap) -> Result<Readable, Problem> {
     let grant = door.hub.authenticate(headers).await?;
     if !crate::fhircast::subscription::is_topic(topic) {
         return Err(refused(&PublishRefusal::Topic, door.policy()));
@@ -346,15 +370,14 @@ async fn tell_current_context(door: &Door, topic: &str, headers: &HeaderMap) -> 
     if door.policy().session_required && !door.hub.is_session(topic) {
         return Err(Problem::new(StatusCode::NOT_FOUND, Refusal::SessionUnknown.to_string()));
     }
-    let current = door.hub.current_context(topic);
+    let context = door.hub.current_context(topic);
     let mut content_may_be_read = true;
-    if let Some(context) = &current {
+    if let Some(context) = &context {
         access.check_read(&context.event.name)?;
         let update = EventName::parse(&format!("{}-update", context.anchor.resource_type));
         content_may_be_read = update.is_ok_and(|update| access.scopes.can_read(&update));
     }
-    let mount = door.mount();
-    Ok(current::written(current.as_ref(), mount.policy.context_form, mount.edition, content_may_be_read))
+    Ok(Readable { context, content_may_be_read })
 }
 
 /// `GET {hub}/ws/{secret}`: the subscriber's socket (CONF-05).

@@ -1,7 +1,7 @@
 //! What the hub may be told: addresses it is known by, times, and bounds.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -13,6 +13,7 @@ use super::policy::{ContextForm, ErrorForm, MountSettings, Profile};
 use super::topic::Limits;
 use super::webhook::WebhookSettings;
 use crate::fhircast::Edition;
+use crate::security::provider_url;
 
 /// The hub's settings. Times of zero or less count as the shortest there is.
 #[derive(Clone, Debug, Deserialize)]
@@ -63,6 +64,8 @@ pub struct HubSettings {
     pub events_burst: u32,
     /// Subscribers that are told by requests to an address of their own.
     pub webhooks: WebhookSettings,
+    /// Where dictation systems ask for the hub and their user's topic; without it, nowhere (CLI-38).
+    pub connector: Option<ConnectorSettings>,
     /// The mounts, by name.
     pub mount: BTreeMap<String, MountSettings>,
 }
@@ -92,9 +95,28 @@ impl Default for HubSettings {
             events_per_second: 20,
             events_burst: 50,
             webhooks: WebhookSettings::default(),
+            connector: None,
             mount: default_mounts(),
         }
     }
+}
+
+/// `[hub.connector]`: what dictation systems are told before they know the hub (CLI-38). It is served where this is there.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectorSettings {
+    /// Always a loopback address: it has no authentication, and tells topics.
+    #[serde(default = "connector_address")]
+    pub listen: SocketAddr,
+    /// Where a user logs in: a URL of the site's authorization server, with nothing secret in it.
+    pub authorization_endpoint: String,
+    /// Where the client gets its token: as `authorization_endpoint`.
+    pub token_endpoint: String,
+}
+
+/// Where such clients look, unless they are told otherwise.
+fn connector_address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 9292).into()
 }
 
 /// A door for everybody: the standard's editions, clients that bend them, and IHE RAD IRA (clients.md, 1.1).
@@ -149,6 +171,31 @@ impl HubSettings {
                 let text = format!("mount `{name}` cannot have webhooks: edition 3.0.0 has none");
                 mistakes.push((name.as_str(), "webhooks", text));
             }
+        }
+        mistakes
+    }
+
+    /// What is wrong with the connector: for each, the setting, a sentence, and what to do.
+    pub(crate) fn connector_mistakes(&self) -> Vec<(&'static str, String, &'static str)> {
+        let Some(connector) = &self.connector else { return Vec::new() };
+        let mut mistakes = Vec::new();
+        let address = connector.listen.ip();
+        if !address.is_loopback() {
+            let text = format!("`hub.connector.listen` must be a loopback address, not {address}");
+            mistakes.push(("listen", text, "it has no authentication, and tells topics: run it where its client runs"));
+        }
+        for (setting, url) in [
+            ("authorization_endpoint", &connector.authorization_endpoint),
+            ("token_endpoint", &connector.token_endpoint),
+        ] {
+            if let Err(wrong) = provider_url(url) {
+                let help = "give the address that the site's authorization server has for it: https://HOST/PATH";
+                mistakes.push((setting, format!("`hub.connector.{setting}` {wrong}"), help));
+            }
+        }
+        if !self.mounts().iter().any(Mount::is_powercast) {
+            let text = "the connector has no hub to tell of: no mount of the powercast dialect is served".to_owned();
+            mistakes.push(("listen", text, "set hub.mount.powercast.enabled = true, or leave out [hub.connector]"));
         }
         mistakes
     }

@@ -50,7 +50,7 @@ pub enum FetchError {
 ///
 /// # Errors
 /// What is wrong with `text`.
-pub(super) fn provider_url(text: &str) -> Result<Url, &'static str> {
+pub(crate) fn provider_url(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "is not a URL")?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not hold a user name or password");

@@ -31,6 +31,7 @@ pub use algorithm::SignatureAlgorithm;
 pub use authenticator::{Authenticator, AuthenticatorError};
 pub use checks::AuthProblem;
 pub use error::{AuthenticationError, INSUFFICIENT_SCOPE};
+pub(crate) use fetch::provider_url;
 pub use fetch::{Fetch, FetchError, FetchRequest, FetchResponse};
 pub use grant::{Grant, Topics};
 pub use http_fetch::{HttpFetch, HttpFetchError, PATIENCE};

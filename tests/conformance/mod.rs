@@ -7,6 +7,7 @@ pub(crate) mod fixture;
 mod lenient;
 mod mounts;
 mod notification;
+mod powercast;
 mod publishing;
 mod scopes;
 pub(crate) mod socket;

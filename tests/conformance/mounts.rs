@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fhircast_gateway::hub::{HubSettings, Profile};
+use fhircast_gateway::hub::Profile;
 use serde_json::{Value, json};
 
 use super::fixture::{Bench, event, put, report_event, subscription, update_event};
@@ -219,8 +219,7 @@ async fn not_13_a_ballot_mount_sends_heartbeats_to_whoever_asks_for_them() {
 
 #[tokio::test]
 async fn cli_37_the_powercast_dialect_is_an_array_of_contexts_with_versions_in_the_anchor() {
-    let mut settings = HubSettings::default();
-    settings.mount.get_mut("powercast").unwrap().enabled = true;
+    let settings = super::powercast::settings();
     assert_eq!(settings.mount["powercast"].profile, Profile::Powercast);
     let bench = Bench::with(settings).await;
     let mount = bench.at("/fhircast/powercast");

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fhircast_gateway::hub::HubSettings;
 use fhircast_gateway::security::{AuthSettings, Authenticator, HttpFetch, Secrets};
 use fhircast_gateway::store::Secret;
 use serde_json::json;
@@ -47,7 +46,7 @@ pub(super) async fn guarded() -> Bench {
     let settings: AuthSettings = toml::from_str(TOKENS).unwrap();
     let tokens: BTreeMap<_, _> = settings.token.keys().map(|name| (name.clone(), Secret::new(token(name)))).collect();
     let secrets = Secrets { tokens, introspection: None };
-    Bench::with_authenticator(HubSettings::default(), |clock| {
+    Bench::with_authenticator(super::powercast::settings(), |clock| {
         Authenticator::new(&settings, &secrets, clock, Arc::new(HttpFetch::new().unwrap())).unwrap()
     })
     .await
@@ -209,4 +208,35 @@ async fn cli_05_a_hub_without_authentication_ignores_what_clients_send_instead_o
         // A control character is no header at all.
         assert_eq!(answer.status, if header == "\u{7}" { 400 } else { 202 }, "{header:?}");
     }
+}
+
+#[tokio::test]
+async fn cli_37_lookups_of_the_powercast_dialect_tell_nobody_more_than_the_context_does() {
+    let bench = guarded().await;
+    let opened = bench.publish_as("all", &report_event("t1", "DiagnosticReport-open", "e1", "r1")).await.json();
+    let update = update_event("t1", "u1", &opened["context.versionId"], &json!([put("1")]));
+    bench.publish_as("all", &update).await.expect(202, "u1");
+    let (patient, observation) = ("t1/resource/Patient/p1", "t1/resource/Observation/1");
+    for (name, path, status) in [
+        ("all", patient, 200),
+        ("all", observation, 200),
+        ("report-reader", patient, 200),
+        ("report-reader", observation, 404),
+        ("reader", patient, 403),
+        ("bound", "t2/resource/Patient/p1", 403),
+        ("unknown", patient, 401),
+    ] {
+        let answer = bench.get_as(name, &format!("/fhircast/powercast/{path}")).await;
+        assert_eq!(answer.status, status, "{name} {path}: {answer:?}");
+        assert_eq!(answer.json()["message"].is_string(), status != 200, "{answer:?}");
+    }
+    for (name, status) in [("reader", 403), ("unknown", 401)] {
+        let answer = bench.get_as(name, "/fhircast/powercast/t1").await;
+        assert_eq!((answer.status, answer.body.as_str()), (status, ""), "{name}");
+    }
+    let own = endpoint(&bench.form_as("all", &subscription("t1", "Patient-open")).await);
+    let path = format!("/fhircast/powercast/TopicSubscriptions/t1/{}", own.rsplit('/').next().unwrap());
+    bench.get_as("all", &path).await.expect(200, "Patient-open");
+    bench.get_as("reader", &path).await.expect(404, "no such subscription");
+    bench.get_as("unknown", &path).await.expect(401, "message");
 }

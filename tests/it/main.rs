@@ -5,6 +5,7 @@ mod architecture;
 mod command_line;
 #[path = "../conformance/mod.rs"]
 mod conformance;
+mod connector;
 mod coverage;
 #[path = "../faults/mod.rs"]
 mod faults;
@@ -13,3 +14,4 @@ mod interop;
 mod main_job;
 mod mappings;
 mod tls;
+mod validator;

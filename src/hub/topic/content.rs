@@ -37,6 +37,11 @@ impl Content {
         self.resources.values().map(AsRef::as_ref)
     }
 
+    /// The one of this type and id.
+    pub(crate) fn get(&self, key: &ResourceKey) -> Option<&RawValue> {
+        self.resources.get(key).map(AsRef::as_ref)
+    }
+
     /// Whether there is one of this type and id.
     pub(super) fn holds(&self, key: &ResourceKey) -> bool {
         self.resources.contains_key(key)

@@ -14,6 +14,8 @@ pub(crate) struct Context {
     pub(crate) event: Arc<Event>,
     /// Its version.
     pub(crate) version: Version,
+    /// The version that the last change has taken the place of, if that was an update (CLI-37).
+    pub(crate) prior: Option<Version>,
     /// What has been shared in it.
     pub(crate) content: Content,
     /// The place of its latest open in the topic's order.
@@ -43,7 +45,7 @@ impl Contexts {
             self.open.remove(0);
         }
         let content = before.map(|context| context.content).unwrap_or_default();
-        self.open.push(Context { anchor: anchor.clone(), event, version, content, opened_at });
+        self.open.push(Context { anchor: anchor.clone(), event, version, prior: None, content, opened_at });
         self.last_is_current = true;
     }
 

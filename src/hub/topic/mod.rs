@@ -19,7 +19,7 @@ pub(super) use command::{
     Spelling, Target, Unopened, Wish,
 };
 pub(super) use contexts::Context;
-pub(super) use subscription::WILDCARD;
+pub(super) use subscription::{Holding, WILDCARD};
 
 use self::contexts::Contexts;
 use self::history::History;
@@ -128,6 +128,12 @@ impl Topic {
     /// Whether a connection to `endpoint` would take over once too often (CLI-27).
     pub(super) fn is_taken_over_too_often(&self, endpoint: EndpointId, now: Timestamp) -> bool {
         self.index(endpoint).is_ok_and(|index| self.subscriptions[index].is_taken_over_too_often(now))
+    }
+
+    /// The subscription at `endpoint`, if that is `principal`'s and its lease has not ended.
+    pub(super) fn holding(&self, endpoint: EndpointId, principal: &str, now: Timestamp) -> Option<Holding> {
+        let index = self.target(&Target::Endpoint(endpoint), principal).ok()?;
+        Some(&self.subscriptions[index]).filter(|held| held.expires > now).map(|held| held.shown_to_subscriber(now))
     }
 
     /// Its subscribers, as an operator sees them; `topic` is the topic's digest.

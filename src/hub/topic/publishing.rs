@@ -161,6 +161,7 @@ impl Topic {
         if let Some(context) = self.contexts.get_mut(&anchor) {
             context.content = content;
             context.version = version;
+            context.prior = Some(prior);
         }
         effects.changes.push(Change::Updated);
         Ok(Told::as_it_came(event, Some(Versions { current: version, prior: Some(prior) })))

@@ -44,6 +44,17 @@ pub(super) struct Subscription {
     last_answer: Option<Timestamp>,
 }
 
+/// A subscription, as its own subscriber is told of it.
+#[derive(Debug)]
+pub(crate) struct Holding {
+    /// What it is subscribed to, in its spelling.
+    pub(crate) events: Vec<Spelling>,
+    /// Seconds that are left of its lease.
+    pub(crate) lease_seconds: u64,
+    /// What it calls itself.
+    pub(crate) name: Option<String>,
+}
+
 /// How a subscription is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Connection {
@@ -155,9 +166,18 @@ impl Subscription {
 
     /// The confirmation, with what is left of the lease (CONF-01).
     pub(super) fn confirmation(&self, to: ConnectionId, now: Timestamp) -> Action {
+        Action::Confirm { to, events: self.events.clone(), lease_seconds: self.lease_left(now) }
+    }
+
+    /// What its subscriber is told of it (CLI-37).
+    pub(super) fn shown_to_subscriber(&self, now: Timestamp) -> Holding {
+        Holding { events: self.events.clone(), lease_seconds: self.lease_left(now), name: self.name.clone() }
+    }
+
+    /// Seconds that are left of the lease, rounded up.
+    fn lease_left(&self, now: Timestamp) -> u64 {
         let left = now.duration_until(self.expires).max(SignedDuration::ZERO);
-        let seconds = left.as_secs() + i64::from(left.subsec_nanos() > 0);
-        Action::Confirm { to, events: self.events.clone(), lease_seconds: seconds.unsigned_abs() }
+        (left.as_secs() + i64::from(left.subsec_nanos() > 0)).unsigned_abs()
     }
 
     /// The opens of `contexts` that this subscription is for and was not sent yet, its own or derived (CONF-02, CONF-03,

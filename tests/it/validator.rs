@@ -1,0 +1,124 @@
+//! CLI-41: every open that the shipped mappings make of their sample messages satisfies the schema of the field's public event
+//! validator (clients.md, 2.6 V), wherever the source has the data; as a subscriber sees it, through a whole gateway.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use fhircast_gateway::mapping::cases;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::fixture::{Gateway, Viewer};
+use crate::mappings::{hl7, shipped_set};
+
+/// A sample message, and the event that it opens with.
+struct Sample {
+    message: String,
+    user: String,
+    event: String,
+}
+
+#[tokio::test]
+async fn cli_41_opens_made_of_sample_messages_satisfy_the_validators_schema() {
+    let samples = samples();
+    let reports = samples.iter().filter(|sample| sample.event == "DiagnosticReport-open").count();
+    assert!(samples.len() > 5 && reports > 0, "{} samples, {reports} of reports", samples.len());
+    let gateway = Gateway::start().await;
+    let mut viewers: BTreeMap<&str, Viewer> = BTreeMap::new();
+    for Sample { user, .. } in &samples {
+        if !viewers.contains_key(user.as_str()) {
+            viewers.insert(user, gateway.subscriber(user).await);
+        }
+    }
+    let mut ris = gateway.ris().await;
+    for Sample { message, user, event } in &samples {
+        ris.send(message).await.expect_code("AA");
+        let notification = viewers.get_mut(user.as_str()).unwrap().expect_event(event).await;
+        check_event(&notification, message);
+    }
+}
+
+/// The messages in all cases of all shipped mappings that open anything on some user's screen.
+fn samples() -> Vec<Sample> {
+    let set = shipped_set();
+    let mut samples = Vec::new();
+    for mapping in set.mappings().filter(|mapping| mapping.has_events()) {
+        for text in case_texts(mapping.name()) {
+            for fence in cases::fences(&text).into_iter().filter(|fence| fence.language == "hl7") {
+                let outcome = mapping.outcome(&*hl7(fence.content.as_bytes()).unwrap());
+                let (event, user) = (outcome["events"][0]["event"].as_str(), outcome["session"]["user"].as_str());
+                let Some((event, user)) = event.filter(|event| event.ends_with("-open")).zip(user) else { continue };
+                samples.push(Sample { message: fence.content.into(), user: user.into(), event: event.into() });
+            }
+        }
+    }
+    samples
+}
+
+fn case_texts(mapping: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings").join(mapping).join("cases");
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.into_iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
+fn check_event(notification: &Value, message: &str) {
+    let event = &notification["event"];
+    Uuid::parse_str(notification["id"].as_str().unwrap()).expect("the id is a UUID");
+    assert!(notification["timestamp"].as_str().unwrap().ends_with('Z'), "{notification}");
+    assert!(event["context.versionId"].is_string(), "{notification}");
+    let allowed: &[&str] = match event["hub.event"].as_str().unwrap() {
+        "DiagnosticReport-open" => &["patient", "report", "study"],
+        _ => &["encounter", "patient", "study"],
+    };
+    for entry in event["context"].as_array().unwrap() {
+        let (key, resource) = (entry["key"].as_str().unwrap(), &entry["resource"]);
+        assert!(allowed.contains(&key), "{key} in {event}");
+        match key {
+            "report" => check_report(resource, message),
+            "study" => check_study(resource, message),
+            _ => {}
+        }
+        check_identifiers(resource);
+    }
+}
+
+fn check_study(study: &Value, message: &str) {
+    for member in ["status", "subject", "identifier"] {
+        assert!(!study[member].is_null(), "no {member} in {study}");
+    }
+    if !field(message, "OBR", 4).is_empty() {
+        assert!(study["description"].is_string(), "{study}");
+    }
+    // A date alone stays one: what time it was is not in the source.
+    if field(message, "OBR", 7).len() > DATE {
+        assert!(study["started"].as_str().is_some_and(|started| started.ends_with('Z')), "{study}");
+    }
+}
+
+fn check_report(report: &Value, message: &str) {
+    for member in ["status", "subject", "imagingStudy"] {
+        assert!(!report[member].is_null(), "no {member} in {report}");
+    }
+    assert_eq!(report["identifier"].is_array(), !field(message, "OBR", 3).is_empty(), "{report}");
+}
+
+/// A system or a type that says what the value is, and the value.
+fn check_identifiers(resource: &Value) {
+    for identifier in resource["identifier"].as_array().into_iter().flatten() {
+        let coding = &identifier["type"]["coding"][0];
+        let typed = coding["system"].is_string() && coding["code"].is_string();
+        assert!(identifier["value"].is_string(), "{identifier}");
+        assert!(identifier["system"].is_string() || typed, "{identifier}");
+    }
+}
+
+/// `YYYYMMDD`.
+const DATE: usize = 8;
+
+/// Field `number` of the first segment called `segment`; empty where there is none.
+fn field<'m>(message: &'m str, segment: &str, number: usize) -> &'m str {
+    let segment = message.lines().find(|line| line.split('|').next() == Some(segment));
+    segment.and_then(|line| line.split('|').nth(number)).unwrap_or_default()
+}
