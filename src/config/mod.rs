@@ -166,6 +166,7 @@ impl Config {
         .inspect(|config| {
             config.check_loopback(layers, problems);
             config.check_mounts(layers, problems);
+            config.check_legacy_binding(layers, problems);
             config.check_auth(layers, problems);
         })
     }
@@ -178,6 +179,20 @@ impl Config {
         }
         for (mount, setting, text) in self.hub.mount_mistakes() {
             problems.push(Problem::new(text).at(layers.place_of_value(&["hub", "mount", mount, setting])));
+        }
+    }
+
+    /// Who can reach the hub can guess the address of such a socket (CLI-39, SUB-10).
+    fn check_legacy_binding(&self, layers: &Layers, problems: &mut Problems) {
+        if self.http.listen.ip().is_loopback() && !self.http.proxy_terminates_tls {
+            return;
+        }
+        for mount in self.hub.legacy_mounts() {
+            let text =
+                format!("mount `{mount}` cannot have `legacy_binding`, as the hub is reached from other machines");
+            let help = "listen on 127.0.0.1 without a proxy: such a socket's address can be guessed";
+            let place = layers.place_of_value(&["hub", "mount", mount, "legacy_binding"]);
+            problems.push(Problem::new(text).help(help).at(place));
         }
     }
 

@@ -89,6 +89,22 @@ fn cli_38_a_connector_needs_loopback_the_dialects_mount_and_addresses_without_se
 }
 
 #[test]
+fn cli_39_sub_10_addresses_that_can_be_guessed_are_for_this_machine_only() {
+    let legacy = "[hub.mount.api]\nlegacy_binding = true\n";
+    let token = "[auth]\nmode = \"bearer\"\n[auth.token.a]\nfile = \"/t\"\nscopes = \"fhircast/*.*\"\n";
+    let tls = "[http.tls]\ncertificate = \"/c\"\nkey = \"/k\"\n";
+    for (http, told) in [
+        ("", 0),
+        ("[http]\nproxy_terminates_tls = true\n", 1),
+        (&format!("[hub]\nallowed_hosts = [\"a\"]\n[http]\nlisten = \"10.0.0.1:8080\"\n{tls}{token}"), 1),
+    ] {
+        let (_, problems) = read(&format!("{http}{legacy}"));
+        assert_eq!(problems.matches("error:").count(), told, "{http}\n{problems}");
+        assert_eq!(problems.contains("mount `api` cannot have `legacy_binding`"), told > 0, "{http}\n{problems}");
+    }
+}
+
+#[test]
 fn the_mounts_of_the_built_in_file_are_those_of_a_hub_without_one() {
     let config = read("").0.unwrap();
     assert_eq!(format!("{:?}", config.hub.mount), format!("{:?}", HubSettings::default().mount));

@@ -13,7 +13,7 @@ use super::context::{self, ContextEntry, ContextError};
 use super::json::{self, Members, ObjectWriter, depth_is_bounded};
 use super::rules::{Contexts, Names, PostEntries, Rules};
 use super::subject::{self, Subject};
-use super::{Edition, EventName, EventNameError, ResourceKey, selection, timestamp};
+use super::{Edition, EventName, EventNameError, ResourceKey, legacy_names, selection, timestamp};
 
 /// An event of a topic, checked, and ready to be sent to anybody.
 #[derive(Clone)]
@@ -287,6 +287,7 @@ fn id(id: String) -> Result<String, EventError> {
 }
 
 fn name(text: &str, rules: &Rules) -> Result<EventName, EventError> {
+    let text = legacy_names::meant(text, rules.legacy_names);
     let name = if rules.names == Names::Any { EventName::parse_any(text)? } else { EventName::parse(text)? };
     let hub_only = name.is("Heartbeat") && rules.names != Names::StandardAndHeartbeat;
     if hub_only { Err(EventError::HubOnly) } else { Ok(name) }

@@ -12,6 +12,7 @@ pub mod event_name;
 pub mod identity;
 pub mod implied;
 pub mod json;
+pub mod legacy_names;
 mod lenient;
 pub mod resource_key;
 pub mod rules;

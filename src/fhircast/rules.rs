@@ -11,6 +11,8 @@ pub struct Rules {
     pub edition: Edition,
     /// Which names may be published (POL-10).
     pub names: Names,
+    /// Whether events may be called as they were before FHIRcast had its present names (CLI-39).
+    pub legacy_names: bool,
     /// What a context must hold (POL-11).
     pub contexts: Contexts,
     /// Whether an update must name the version that it changes (POL-12).
@@ -58,6 +60,7 @@ impl Rules {
     pub const STANDARD: Self = Self {
         edition: Edition::Stu3,
         names: Names::Standard,
+        legacy_names: false,
         contexts: Contexts::Enforced,
         version_required: true,
         post_entries: PostEntries::Refuse,

@@ -256,6 +256,7 @@ mod tests {
     const LENIENT: Rules = Rules {
         edition: Edition::Stu3,
         names: Names::Any,
+        legacy_names: false,
         contexts: Contexts::Lenient,
         version_required: false,
         post_entries: PostEntries::Upsert,

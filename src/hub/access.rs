@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Hub;
 use super::problem::Problem;
 use super::topic::{Spelling, WILDCARD};
-use crate::fhircast::{EventName, Scopes};
+use crate::fhircast::{EventName, Scopes, legacy_names};
 use crate::security::{AuthenticationError, Grant, INSUFFICIENT_SCOPE};
 
 /// What the sender of a request may do on the topic that it names.
@@ -58,9 +58,9 @@ impl Access {
         Err(forbidden("the access token has no `fhircast/<event>.read` scope for the event that made this context"))
     }
 
-    /// Those of `events` that may be read (SUB-15).
-    pub(super) fn readable(&self, events: &[Spelling]) -> Result<Vec<Spelling>, Problem> {
-        let may_read = |name: &&Spelling| match EventName::parse_any(name) {
+    /// Those of `events` that may be read (SUB-15); where old names are understood, as what they mean (CLI-39).
+    pub(super) fn readable(&self, events: &[Spelling], old_names: bool) -> Result<Vec<Spelling>, Problem> {
+        let may_read = |name: &&Spelling| match EventName::parse_any(legacy_names::meant(name, old_names)) {
             Ok(name) => self.scopes.can_read(&name),
             // All that may be read; or a name that no event can have, which never fires (CLI-12).
             Err(_) => self.scopes.can_read_anything(),

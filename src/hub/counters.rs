@@ -35,6 +35,8 @@ counters! {
     answers_received,
     /// Frames that were no answer to anything (CLI-22).
     frames_ignored,
+    /// Events refused that came over a socket, where nobody is answered (CLI-39).
+    socket_events_refused,
     /// SyncErrors raised by the hub.
     sync_errors_raised,
     /// Subscriptions accepted.

@@ -66,6 +66,15 @@ impl Seats {
         self.0.remove(&connection);
     }
 
+    /// Sends `text` beside what the topic decides; who has no room for it is cut off.
+    pub(super) fn say(&self, to: ConnectionId, text: Utf8Bytes) {
+        if let Some(seat) = self.0.get(&to)
+            && seat.queue.try_send(Outgoing::Confirmation(text)).is_err()
+        {
+            seat.cut.cancel();
+        }
+    }
+
     /// Closes every socket, after what is queued for it.
     pub(super) fn close_all(&mut self, why: Closing) {
         for connection in self.0.keys().copied().collect::<Vec<_>>() {

@@ -10,6 +10,7 @@
 mod access;
 mod allowance;
 mod asked_at;
+mod binding;
 mod counters;
 mod current;
 mod delivery;
@@ -54,6 +55,7 @@ pub use self::subscriber::{Acknowledges, ConnectionState, Subscriber};
 pub use self::webhook::{AllowedReceiver, AllowedReceiverError, WebhookSettings};
 pub use crate::fhircast::{ContextEntry, NewEvent};
 
+use self::binding::Bindings;
 use self::counters::Counters;
 use self::delivery::{Outgoing, Seat};
 use self::endpoint::{EndpointSecret, topic_digest};
@@ -83,6 +85,7 @@ struct Inner {
     topics: Topics,
     /// Which topic each live endpoint belongs to.
     endpoints: RwLock<HashMap<EndpointId, Arc<str>>>,
+    bindings: Bindings,
     counters: Counters,
     next_connection: AtomicU64,
     sockets: TaskTracker,
@@ -176,6 +179,7 @@ impl Hub {
             clock,
             authenticator,
             endpoints: RwLock::default(),
+            bindings: Bindings::default(),
             counters: Counters::default(),
             next_connection: AtomicU64::new(0),
             sockets: TaskTracker::new(),
@@ -520,6 +524,7 @@ impl Hub {
                     info!(topic = %topic_digest(topic), %endpoint, "Subscription ended.");
                     self.0.counters.subscriptions_ended.add(1);
                     self.endpoints_mut().remove(endpoint);
+                    self.0.bindings.forget(*endpoint);
                 }
                 Change::Cleared | Change::Closed | Change::Opened | Change::Resubscribed | Change::Updated => {}
             }

@@ -40,6 +40,7 @@ impl Mount {
         Rules {
             edition: self.edition,
             names: self.policy.names,
+            legacy_names: self.policy.legacy_binding,
             contexts: self.policy.contexts,
             version_required: self.policy.version_required,
             post_entries: self.policy.post_entries,
@@ -89,6 +90,7 @@ impl Policy {
             identity_is_fixed: false,
             selection_is_checked: false,
             session_required: false,
+            legacy_binding: false,
             webhooks: false,
         }
     }

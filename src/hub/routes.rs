@@ -22,9 +22,10 @@ use super::asked_at::AskedAt;
 use super::endpoint::{EndpointSecret, Named, named, topic_digest};
 use super::lookup::Lookup;
 use super::mount::Mount;
-use super::policy::{AnchorNotOpen, ForeignEndpoint, Policy, UnsubscribeBy};
+use super::policy::{AnchorNotOpen, ErrorForm, ForeignEndpoint, Policy, UnsubscribeBy};
 use super::problem::Problem;
-use super::topic::{Context, Publisher, Refusal, Target, Unopened, Wish};
+use super::socket::Manner;
+use super::topic::{Context, EndpointId, Publisher, Refusal, Target, Unopened, Wish};
 use super::webhook::{Callback, Secret};
 use super::{EventRefused, Hub, PublishRefusal, Unsubscribable, current, guard, metadata, socket};
 use crate::fhircast::configuration::{Configuration, Offer};
@@ -61,7 +62,11 @@ const MAX_FORM: usize = 16 << 10;
 /// Every mount's routes, with and without a trailing slash (CLI-01), behind the guard.
 pub(super) fn routes(hub: &Hub) -> Router {
     let doors = (0..hub.0.mounts.len()).map(|index| Door { hub: hub.clone(), index });
-    let routes = doors.map(mounted).fold(metadata::routes(hub), Router::merge);
+    let mut routes = doors.map(mounted).fold(metadata::routes(hub), Router::merge);
+    if hub.0.mounts.iter().any(|mount| mount.policy.legacy_binding) {
+        // Pages of the first year connect at the origin, whatever hub.url is (CLI-39).
+        routes = routes.route("/bind/{id}", get(bind_at_origin).with_state(hub.clone()));
+    }
     routes.layer(axum::middleware::from_fn_with_state(hub.clone(), guard::guard))
 }
 
@@ -71,6 +76,9 @@ fn mounted(door: Door) -> Router {
     let mut routes = Router::new()
         .route(&format!("{path}/ws/{{secret}}"), get(connect))
         .route(&format!("{path}/{{*topic}}"), get(current_context).post(request_on_topic));
+    if door.policy().legacy_binding {
+        routes = routes.route(&format!("{path}/bind/{{id}}"), get(bind));
+    }
     for slash in ["", "/"] {
         routes = routes
             .route(&format!("{path}{slash}"), post(request))
@@ -227,7 +235,7 @@ fn subscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, access:
     if policy.session_required {
         note_missing(request);
     }
-    let mut wish = wish(request, access)?;
+    let mut wish = wish(request, access, policy.legacy_binding)?;
     if let Channel::Webhook { callback: text, secret } = &request.channel {
         let http = door.hub.0.settings.webhooks.allow_http_on_loopback;
         let callback = Callback::parse(text, http).map_err(Unsubscribable::from)?;
@@ -248,7 +256,11 @@ fn subscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, access:
         // An address that the client has made up is no mistake: it uses the one in the answer (CLI-09).
         Some((alias, Named::Foreign)) => {
             wish.alias = Some(alias.to_owned());
-            door.hub.subscribe(&request.topic, wish, *policy)?
+            let secret = door.hub.subscribe(&request.topic, wish, *policy)?;
+            if policy.legacy_binding {
+                door.hub.announce(door.index, alias, secret.id(), &access.principal);
+            }
+            secret
         }
         None => door.hub.subscribe(&request.topic, wish, *policy)?,
     };
@@ -309,8 +321,8 @@ fn unsubscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, acces
 }
 
 /// What a request asks for, as far as its sender may have it (SUB-15).
-fn wish(request: &SubscriptionRequest, access: &Access) -> Result<Wish, Problem> {
-    let events = access.readable(&request.events)?;
+fn wish(request: &SubscriptionRequest, access: &Access, old_names: bool) -> Result<Wish, Problem> {
+    let events = access.readable(&request.events, old_names)?;
     let lease = request.lease_seconds.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
     Ok(Wish {
         events,
@@ -380,32 +392,62 @@ pub(super) async fn readable(door: &Door, topic: &str, headers: &HeaderMap) -> R
     Ok(Readable { context, content_may_be_read })
 }
 
+/// What a request for a socket holds, or why it is none.
+type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
 /// `GET {hub}/ws/{secret}`: the subscriber's socket (CONF-05).
 async fn connect(
     State(door): State<Door>,
     Path(secret): Path<String>,
     headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    upgrade: Upgrade,
 ) -> Response {
+    open_socket(door, EndpointSecret::from_path(&secret).id(), upgrade, &headers, Manner::Standard)
+}
+
+/// `GET {hub}/bind/{id}`: the socket of a subscription by the id that its client announced at this mount (CLI-39).
+async fn bind(State(door): State<Door>, Path(id): Path<String>, headers: HeaderMap, upgrade: Upgrade) -> Response {
+    match door.hub.0.bindings.find(&id, Some(door.index)) {
+        Some((mount, endpoint)) => open_socket(door, endpoint, upgrade, &headers, Manner::Bound { mount }),
+        None => door.refuse(no_subscription(), &headers),
+    }
+}
+
+/// `GET /bind/{id}`: as [`bind`], whichever mount it was announced at.
+async fn bind_at_origin(
+    State(hub): State<Hub>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    upgrade: Upgrade,
+) -> Response {
+    match hub.0.bindings.find(&id, None) {
+        Some((mount, endpoint)) => {
+            open_socket(Door { hub, index: mount }, endpoint, upgrade, &headers, Manner::Bound { mount })
+        }
+        None => no_subscription().response(&headers, ErrorForm::AsAccepted),
+    }
+}
+
+fn no_subscription() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no such subscription: it has ended, or never was; subscribe again")
+}
+
+fn open_socket(door: Door, endpoint: EndpointId, upgrade: Upgrade, headers: &HeaderMap, manner: Manner) -> Response {
     let Ok(upgrade) = upgrade else {
         let reason = "this is a subscription's endpoint: connect by WebSocket (RFC 6455, version 13)";
-        return door.refuse(Problem::new(StatusCode::UPGRADE_REQUIRED, reason), &headers);
+        return door.refuse(Problem::new(StatusCode::UPGRADE_REQUIRED, reason), headers);
     };
-    let endpoint = EndpointSecret::from_path(&secret).id();
     match door.hub.topic_of(endpoint) {
         Some(_) if door.hub.is_shutting_down() => {
-            door.refuse(refused(&PublishRefusal::ShuttingDown, door.policy()), &headers)
+            door.refuse(refused(&PublishRefusal::ShuttingDown, door.policy()), headers)
         }
         Some(topic) if door.hub.is_taken_over_too_often(&topic, endpoint) => {
             let reason =
                 "this endpoint was connected to too often within a minute, each connection ending the one before";
-            door.refuse(Problem::new(StatusCode::TOO_MANY_REQUESTS, reason), &headers)
+            door.refuse(Problem::new(StatusCode::TOO_MANY_REQUESTS, reason), headers)
         }
-        Some(topic) => socket::accept(upgrade, door.hub, topic, endpoint),
-        None => {
-            let reason = "no such subscription: it has ended, or never was; subscribe again";
-            door.refuse(Problem::new(StatusCode::NOT_FOUND, reason), &headers)
-        }
+        Some(topic) => socket::accept(upgrade, door.hub, topic, endpoint, manner),
+        None => door.refuse(no_subscription(), headers),
     }
 }
 

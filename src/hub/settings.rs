@@ -167,12 +167,23 @@ impl HubSettings {
             {
                 mistakes.push((name.as_str(), "path", format!("mount `{name}` claims the path of mount `{other}`")));
             }
+            if path == "/bind" {
+                let text =
+                    format!("mount `{name}` claims the path of sockets at addresses of their clients' own making");
+                mistakes.push((name.as_str(), "path", text));
+            }
             if mount.webhooks == Some(true) && mount.edition == Edition::Stu3 {
                 let text = format!("mount `{name}` cannot have webhooks: edition 3.0.0 has none");
                 mistakes.push((name.as_str(), "webhooks", text));
             }
         }
         mistakes
+    }
+
+    /// The names of the mounts that serve pages of FHIRcast's first year (CLI-39).
+    pub(crate) fn legacy_mounts(&self) -> impl Iterator<Item = &str> {
+        let served = self.mount.iter().filter(|(_, mount)| mount.enabled && mount.legacy_binding == Some(true));
+        served.map(|(name, _)| name.as_str())
     }
 
     /// What is wrong with the connector: for each, the setting, a sentence, and what to do.

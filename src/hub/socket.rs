@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 use tokio_util::sync::CancellationToken;
 
 use super::Hub;
+use super::binding;
 use super::delivery::Outgoing;
 use super::topic::{Closing, ConnectionId, Ended, EndpointId};
 use crate::fhircast::socket_text;
@@ -53,13 +54,28 @@ const READ_BUFFER: usize = 4 << 10;
 /// Beside the largest event: the envelope around it, and frames that the protocol itself sends.
 const WRITE_ROOM: usize = 256 << 10;
 
+/// What a socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Notifications, and answers to them.
+    Standard,
+    /// Events of its subscriber as well, by the rules of this one of the hub's mounts (CLI-39).
+    Bound { mount: usize },
+}
+
 /// Upgrades to a socket of `endpoint`, and serves it until it ends.
-pub(super) fn accept(upgrade: WebSocketUpgrade, hub: Hub, topic: Arc<str>, endpoint: EndpointId) -> Response {
+pub(super) fn accept(
+    upgrade: WebSocketUpgrade,
+    hub: Hub,
+    topic: Arc<str>,
+    endpoint: EndpointId,
+    manner: Manner,
+) -> Response {
     // A message larger than the write buffer's bound could never be sent, so the bound follows the largest event.
     let max_write_buffer = hub.0.settings.max_event_bytes().saturating_mul(2).saturating_add(WRITE_ROOM);
     let sockets = hub.0.sockets.clone();
     bounded(upgrade, MAX_INBOUND, max_write_buffer)
-        .on_upgrade(move |socket| sockets.track_future(serve(socket, hub, topic, endpoint)))
+        .on_upgrade(move |socket| sockets.track_future(serve(socket, hub, topic, endpoint, manner)))
 }
 
 fn bounded(upgrade: WebSocketUpgrade, max_inbound: usize, max_write_buffer: usize) -> WebSocketUpgrade {
@@ -71,19 +87,26 @@ fn bounded(upgrade: WebSocketUpgrade, max_inbound: usize, max_write_buffer: usiz
         .max_frame_size(max_inbound)
 }
 
-async fn serve(socket: WebSocket, hub: Hub, topic: Arc<str>, endpoint: EndpointId) {
+async fn serve(socket: WebSocket, hub: Hub, topic: Arc<str>, endpoint: EndpointId, manner: Manner) {
     match hub.connect(Arc::clone(&topic), endpoint) {
-        Ok(connection) => run(socket, connection).await,
+        Ok(connection) => run(socket, connection, manner).await,
         // The subscription has ended between the request and here (CONF-04).
         Err(refusal) => deny(socket, &topic, &refusal.to_string()).await,
     }
 }
 
-async fn run(socket: WebSocket, connection: Connection) {
+async fn run(socket: WebSocket, connection: Connection, manner: Manner) {
     let Connection { hub, topic, endpoint, connection, outgoing, cut } = connection;
+    if let Manner::Bound { .. } = manner {
+        hub.say_bound(&topic, connection);
+    }
     let heard = |message| {
-        if let Message::Text(text) = message {
-            hub.heard(&topic, endpoint, &text);
+        let Message::Text(text) = message else { return };
+        match manner {
+            Manner::Bound { mount } if binding::is_event(&text) => {
+                hub.publish_from_socket(mount, &topic, endpoint, &text);
+            }
+            _ => hub.heard(&topic, endpoint, &text),
         }
     };
     let ended = exchange(socket, outgoing, cut, hub.0.settings.ping_interval(), heard).await;

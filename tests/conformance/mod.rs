@@ -4,6 +4,7 @@ mod content;
 mod context;
 mod discovery;
 pub(crate) mod fixture;
+mod legacy;
 mod lenient;
 mod mounts;
 mod notification;

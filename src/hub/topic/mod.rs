@@ -27,7 +27,7 @@ use self::subscription::{Connection, Subscription};
 use super::policy::RefusalsTo;
 use super::subscriber::Subscriber;
 use crate::fhircast::sync_error::Cause;
-use crate::fhircast::{SyncError, Verdict};
+use crate::fhircast::{EventName, SyncError, Verdict};
 
 /// What a topic may hold, and how long it waits.
 #[derive(Clone, Copy, Debug)]
@@ -134,6 +134,11 @@ impl Topic {
     pub(super) fn holding(&self, endpoint: EndpointId, principal: &str, now: Timestamp) -> Option<Holding> {
         let index = self.target(&Target::Endpoint(endpoint), principal).ok()?;
         Some(&self.subscriptions[index]).filter(|held| held.expires > now).map(|held| held.shown_to_subscriber(now))
+    }
+
+    /// Whether the subscriber at `endpoint` may publish the event `name` over its socket (CLI-39).
+    pub(super) fn may_publish(&self, endpoint: EndpointId, name: &EventName, now: Timestamp) -> bool {
+        self.index(endpoint).is_ok_and(|index| self.subscriptions[index].may_publish(name, now))
     }
 
     /// Its subscribers, as an operator sees them; `topic` is the topic's digest.

@@ -9,7 +9,7 @@ use super::command::{Action, ConnectionId, EndpointId, Recipient, Spelling, Wish
 use super::contexts::Context;
 use super::{Limits, later};
 use crate::fhircast::scope::Scopes;
-use crate::fhircast::{Event, EventName, ResourceKey, Subject};
+use crate::fhircast::{Event, EventName, ResourceKey, Subject, legacy_names};
 use crate::hub::policy::{Policy, Silence};
 use crate::hub::subscriber::{Acknowledges, ConnectionState, Subscriber};
 
@@ -174,6 +174,11 @@ impl Subscription {
         Holding { events: self.events.clone(), lease_seconds: self.lease_left(now), name: self.name.clone() }
     }
 
+    /// Whether it may publish the event `name` over its socket (CLI-39): its subscriber's token said so, and has not ended.
+    pub(super) fn may_publish(&self, name: &EventName, now: Timestamp) -> bool {
+        self.scopes.can_write(name) && self.expires > now
+    }
+
     /// Seconds that are left of the lease, rounded up.
     fn lease_left(&self, now: Timestamp) -> u64 {
         let left = now.duration_until(self.expires).max(SignedDuration::ZERO);
@@ -334,7 +339,9 @@ impl Subscription {
     }
 
     fn named_spelling(&self, name: &str) -> Option<Spelling> {
-        self.events.iter().find(|spelling| spelling.eq_ignore_ascii_case(name)).cloned()
+        let is_old_name = |spelling: &&Spelling| self.policy.legacy_binding && legacy_names::means(spelling, name);
+        let exact = self.events.iter().find(|spelling| spelling.eq_ignore_ascii_case(name));
+        exact.or_else(|| self.events.iter().find(is_old_name)).cloned()
     }
 }
 
