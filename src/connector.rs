@@ -1,5 +1,5 @@
-//! The connector of dictation systems, on loopback: where the hub is, which topic a user has, and where tokens come from
-//! (CLI-38, clients.md 2.5). Tells addresses and a topic, and neither a token nor a secret.
+//! The connector of dictation systems, on loopback: where the hub is, which topic a user has, and where tokens come
+//! from (CLI-38, clients.md 2.5). Tells addresses and a topic, and neither a token nor a secret.
 //!
 //! Serves only callers that name this machine as host, like the operator's API.
 

@@ -1,6 +1,7 @@
 //! Sockets at addresses that their clients made up, and events over them: pages of FHIRcast's first year (CLI-39).
 //!
-//! Whoever knows such an address may connect to it, so that this is for a hub on loopback only, and off by default (SUB-10).
+//! Whoever knows such an address may connect to it, so that this is for a hub on loopback only, and off by default
+//! (SUB-10).
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -32,7 +33,8 @@ struct Binding {
 }
 
 impl Bindings {
-    /// The mount and the endpoint of the subscription that announced `id`, at `mount` or, where that is `None`, anywhere.
+    /// The mount and the endpoint of the subscription that announced `id`, at `mount` or, where that is `None`,
+    /// anywhere.
     pub(super) fn find(&self, id: &str, mount: Option<usize>) -> Option<(usize, EndpointId)> {
         let bindings = self.read();
         let binding = bindings.get(id).filter(|binding| mount.is_none_or(|mount| mount == binding.mount))?;
@@ -92,8 +94,8 @@ impl Hub {
         self.0.topics.with_known(topic, self.now(), |slot| slot.seats.say(connection, BOUND.into()));
     }
 
-    /// Publishes the event in a frame of the subscriber at `endpoint`, by the rules of its mount, as far as that one may.
-    /// Nobody is answered, so refusals are logged and counted.
+    /// Publishes the event in a frame of the subscriber at `endpoint`, by the rules of its mount, as far as that one
+    /// may. Nobody is answered, so refusals are logged and counted.
     pub(super) fn publish_from_socket(&self, mount: usize, topic: &str, endpoint: EndpointId, text: &str) {
         if let Err(reason) = self.try_from_socket(mount, topic, endpoint, text) {
             self.0.counters.socket_events_refused.add(1);

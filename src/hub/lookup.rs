@@ -1,5 +1,5 @@
-//! What the dialect of an array of contexts asks for below `hub.url`, beside the current context (CLI-37): one resource, or the
-//! caller's own subscription. Tells nothing that the caller may not have otherwise.
+//! What the dialect of an array of contexts asks for below `hub.url`, beside the current context (CLI-37): one
+//! resource, or the caller's own subscription. Tells nothing that the caller may not have otherwise.
 
 use std::sync::Arc;
 

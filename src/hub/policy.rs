@@ -208,8 +208,8 @@ policies! {
     selection_is_checked: bool,
     /// Whether a topic that nobody subscribes to is no session (IRA-10).
     session_required: bool,
-    /// Whether pages of FHIRcast's first year are served (CLI-39): sockets at addresses of their own making, events over the
-    /// socket, old names of events. Such an address can be guessed, so only for a hub on loopback (SUB-10).
+    /// Whether pages of FHIRcast's first year are served (CLI-39): sockets at addresses of their own making, events
+    /// over the socket, old names of events. Such an address can be guessed, so only for a hub on loopback (SUB-10).
     legacy_binding: bool,
     /// Whether webhooks may subscribe (WH-01). Never in edition 3.
     webhooks: bool,

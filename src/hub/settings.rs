@@ -101,7 +101,8 @@ impl Default for HubSettings {
     }
 }
 
-/// `[hub.connector]`: what dictation systems are told before they know the hub (CLI-38). It is served where this is there.
+/// `[hub.connector]`: what dictation systems are told before they know the hub (CLI-38). It is served where this is
+/// there.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectorSettings {

@@ -8,10 +8,11 @@ use super::socket::{Socket, connect};
 
 const MOUNT: &str = "/api/hub";
 
-async fn legacy() -> Bench {
+/// The default mounts, one of which serves such pages.
+pub(crate) fn settings() -> HubSettings {
     let mut settings = HubSettings::default();
     settings.mount.get_mut("api").unwrap().legacy_binding = Some(true);
-    Bench::with(settings).await
+    settings
 }
 
 /// Subscribes to `events` of `topic` by the announced endpoint, percent-encoded already.
@@ -34,7 +35,7 @@ fn json(text: &str) -> Value {
 
 #[tokio::test]
 async fn cli_39_a_page_is_bound_by_the_id_that_it_announced_at_the_mount_and_at_the_origin() {
-    let bench = legacy().await;
+    let bench = Bench::with(settings()).await;
     announce(&bench, "t1", "open-patient-chart", "ws%3A%2F%2Flocalhost%3A3000%2Fbind%2F7").await;
     announce(&bench, "t2", "open-patient-chart", "8").await;
     for path in ["/bind/7", "/api/hub/bind/7", "/bind/8", "/api/hub/bind/8"] {
@@ -51,7 +52,7 @@ async fn cli_39_a_page_is_bound_by_the_id_that_it_announced_at_the_mount_and_at_
 
 #[tokio::test]
 async fn cli_39_old_names_are_spelled_back_and_told_to_others_as_present_ones() {
-    let bench = legacy().await;
+    let bench = Bench::with(settings()).await;
     let mut viewer = bench.subscriber("t1", &["Patient-open", "ImagingStudy-close"]).await;
     announce(&bench, "t1", "switch-patient-chart,close-imaging-study", "7").await;
     let mut page = bound(&bench, "/bind/7").await;
@@ -73,7 +74,7 @@ async fn cli_39_old_names_are_spelled_back_and_told_to_others_as_present_ones() 
 
 #[tokio::test]
 async fn cli_39_a_page_publishes_over_its_socket_and_refusals_are_only_counted() {
-    let bench = legacy().await;
+    let bench = Bench::with(settings()).await;
     let mut viewer = bench.subscriber("t1", &["Patient-open"]).await;
     let mut other = bench.subscriber("t2", &["Patient-open"]).await;
     announce(&bench, "t1", "open-patient-chart", "7").await;

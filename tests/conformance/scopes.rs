@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fhircast_gateway::hub::HubSettings;
 use fhircast_gateway::security::{AuthSettings, Authenticator, HttpFetch, Secrets};
 use fhircast_gateway::store::Secret;
 use serde_json::json;
@@ -43,10 +44,14 @@ pub(super) fn token(name: &str) -> String {
 }
 
 pub(super) async fn guarded() -> Bench {
+    guarded_with(super::powercast::settings()).await
+}
+
+async fn guarded_with(hub: HubSettings) -> Bench {
     let settings: AuthSettings = toml::from_str(TOKENS).unwrap();
     let tokens: BTreeMap<_, _> = settings.token.keys().map(|name| (name.clone(), Secret::new(token(name)))).collect();
     let secrets = Secrets { tokens, introspection: None };
-    Bench::with_authenticator(super::powercast::settings(), |clock| {
+    Bench::with_authenticator(hub, |clock| {
         Authenticator::new(&settings, &secrets, clock, Arc::new(HttpFetch::new().unwrap())).unwrap()
     })
     .await
@@ -239,4 +244,23 @@ async fn cli_37_lookups_of_the_powercast_dialect_tell_nobody_more_than_the_conte
     bench.get_as("all", &path).await.expect(200, "Patient-open");
     bench.get_as("reader", &path).await.expect(404, "no such subscription");
     bench.get_as("unknown", &path).await.expect(401, "message");
+}
+
+#[tokio::test]
+async fn cli_39_sub_15_req_07_old_names_and_events_over_a_socket_need_the_scopes_of_present_ones() {
+    let bench = guarded_with(super::legacy::settings()).await;
+    let form = format!("{}&hub.channel.endpoint=7", subscription("t1", "open-patient-chart"));
+    for (name, status) in [("report-reader", 403), ("reader", 202)] {
+        let headers =
+            format!("Authorization: Bearer {}\r\nContent-Type: application/x-www-form-urlencoded\r\n", token(name));
+        assert_eq!(bench.post_with("/api/hub", &headers, form.as_bytes()).await.status, status, "{name}");
+    }
+    let mut page = connect(&format!("ws://{}/bind/7", bench.address)).await;
+    page.text().await;
+    assert_eq!(page.text().await, "{\"bound\":true}");
+    page.say(&event("t1", "open-patient-chart", "e1", "p1").to_string()).await;
+    bench.until(|counts| counts.socket_events_refused == 1).await;
+    page.say(&event("t1", "close-patient-chart", "e2", "p1").to_string()).await;
+    bench.until(|counts| counts.events_published == 1).await;
+    assert_eq!(bench.hub.counters().socket_events_refused, 1);
 }

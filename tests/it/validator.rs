@@ -1,5 +1,6 @@
-//! CLI-41: every open that the shipped mappings make of their sample messages satisfies the schema of the field's public event
-//! validator (clients.md, 2.6 V), wherever the source has the data; as a subscriber sees it, through a whole gateway.
+//! CLI-41: every open that the shipped mappings make of their sample messages satisfies the schema of the field's
+//! public event validator (clients.md, 2.6 V), wherever the source has the data; as a subscriber sees it, through a whole
+//! gateway.
 
 use std::collections::BTreeMap;
 use std::fs;

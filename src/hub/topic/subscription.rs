@@ -174,7 +174,8 @@ impl Subscription {
         Holding { events: self.events.clone(), lease_seconds: self.lease_left(now), name: self.name.clone() }
     }
 
-    /// Whether it may publish the event `name` over its socket (CLI-39): its subscriber's token said so, and has not ended.
+    /// Whether it may publish the event `name` over its socket (CLI-39): its subscriber's token said so, and has not
+    /// ended.
     pub(super) fn may_publish(&self, name: &EventName, now: Timestamp) -> bool {
         self.scopes.can_write(name) && self.expires > now
     }
