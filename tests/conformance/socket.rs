@@ -19,15 +19,18 @@ pub(crate) async fn connect(endpoint: &str) -> Socket {
 }
 
 impl Socket {
-    /// The next text.
+    /// The next text. Pings do not count as a sign that it will come.
     pub(crate) async fn text(&mut self) -> String {
-        loop {
-            match self.message().await {
-                Some(Message::Text(text)) => return text.to_string(),
-                Some(Message::Ping(_) | Message::Pong(_)) => {}
-                other => panic!("no text, but {other:?}"),
+        let next = async {
+            loop {
+                match self.message().await {
+                    Some(Message::Text(text)) => return text.to_string(),
+                    Some(Message::Ping(_) | Message::Pong(_)) => {}
+                    other => panic!("no text, but {other:?}"),
+                }
             }
-        }
+        };
+        timeout(PATIENCE, next).await.expect("no text came")
     }
 
     /// The code of the close that comes next.
