@@ -95,6 +95,20 @@ pub fn anchor_key(resource: &str) -> String {
     known.map_or_else(|| lower_first(resource), |definition| definition.anchor.to_owned())
 }
 
+impl EventName {
+    /// Whether the name is about the session, or about a resource of the catalogue: then it is a word of the standard, and says
+    /// nothing of anybody.
+    pub fn is_catalogued(&self) -> bool {
+        let types = || DEFINITIONS.iter().filter_map(|definition| definition.name.split_once('-'));
+        match self.resource() {
+            Some(resource) => types().any(|(known, _)| known.eq_ignore_ascii_case(resource)),
+            None => {
+                ["Home-open", "SyncError", "UserLogout", "UserHibernate", "Heartbeat"].iter().any(|name| self.is(name))
+            }
+        }
+    }
+}
+
 /// A resource type in the spelling of FHIR, as far as the catalogue knows it: event names are spelt in any case.
 pub fn spelt(resource: &str) -> String {
     let types = DEFINITIONS.iter().filter_map(|definition| definition.name.split_once('-')).map(|(prefix, _)| prefix);
@@ -123,6 +137,16 @@ mod tests {
             assert!(definition.keys[0].required, "{}", definition.name);
             let name = EventName::parse(definition.name).unwrap();
             assert_eq!(super::definition(&name), Some(definition));
+        }
+    }
+
+    #[test]
+    fn only_words_of_the_standard_are_catalogued() {
+        for name in ["patient-open", "DiagnosticReport-update", "Home-open", "SYNCERROR", "UserLogout"] {
+            assert!(EventName::parse(name).unwrap().is_catalogued(), "{name}");
+        }
+        for name in ["DoeJane-open", "org.example.doe", "DOE-JANE", "Patient-opened", "x"] {
+            assert!(!EventName::parse_any(name).unwrap().is_catalogued(), "{name}");
         }
     }
 

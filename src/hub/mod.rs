@@ -68,7 +68,7 @@ use self::topic::{
 use self::topics::{Slot, Topics};
 use self::webhook::{Callback, CallbackError, Secret, SecretError, Webhook, WebhookSender};
 use crate::clock::{Clock, timestamp};
-use crate::fhircast::{Acknowledgement, Edition, Event, EventError, Version};
+use crate::fhircast::{Acknowledgement, Edition, Event, EventError, EventName, Version};
 use crate::security::Authenticator;
 
 /// The hub. Clones are the same hub.
@@ -304,11 +304,11 @@ impl Hub {
         self.0.counters.events_published.add(1);
         if let Some(reason) = tolerated {
             self.0.counters.events_tolerated.add(1);
-            info!(topic = %topic_digest(&topic), event = %name, %reason, "Event taken that the standard would refuse.");
+            info!(topic = %topic_digest(&topic), event = logged(&name), reason = %loggable(&name, reason), "Event taken that the standard would refuse.");
         }
-        debug!(topic = %topic_digest(&topic), event = %name, delivered = done.delivered, "Event published.");
+        debug!(topic = %topic_digest(&topic), event = logged(&name), delivered = done.delivered, "Event published.");
         if done.outcome.id_was_taken {
-            warn!(topic = %topic_digest(&topic), event = %name, "Event has the id of another one; taken as new.");
+            warn!(topic = %topic_digest(&topic), event = logged(&name), "Event has the id of another one; taken as new.");
         }
         let Outcome { version, partial, .. } = done.outcome;
         Ok(Published { id, version, partial, delivered: done.delivered })
@@ -545,6 +545,16 @@ fn webhook_sender(settings: &HubSettings, mounts: &[Mount]) -> Option<Arc<Webhoo
         },
         |sender| Some(Arc::new(sender)),
     )
+}
+
+/// An event's name as logs show it: one of its publisher's own making can hold anything, a patient too.
+fn logged(name: &EventName) -> &str {
+    if name.is_catalogued() { name.as_str() } else { "(not catalogued)" }
+}
+
+/// Why an event was tolerated, as logs show it: reasons repeat the type in the event's name.
+fn loggable(name: &EventName, reason: String) -> String {
+    if name.is_catalogued() { reason } else { "its name is none of the catalogue's".to_owned() }
 }
 
 /// Room for a confirmation and the current contexts, whatever is configured.
