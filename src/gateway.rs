@@ -11,9 +11,10 @@ use fhircast_gateway_adapter_api::{BoxFuture, Clock, Fault, Inbound, Outcome, Re
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
+use crate::audit::{Action, Agent, AuditLog, Entry, PatientWords};
 use crate::config::Nobody;
 use crate::fhircast::NewEvent;
-use crate::hub::{Hub, PublishRefusal};
+use crate::hub::{Hub, PublishRefusal, topic_digest};
 use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Refusal, Selection};
 use crate::sessions::{Directory, Seat};
 use crate::store::{Admission, Journal, MessageKey, Record, Ticket, sha_256};
@@ -32,6 +33,8 @@ pub struct Gateway {
     pub hub: Hub,
     /// What came in.
     pub journal: Arc<Journal>,
+    /// Who showed which patient on whose screen.
+    pub audit: AuditLog,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
 }
@@ -104,19 +107,33 @@ impl Gateway {
         if mapped.events.is_empty() {
             return Handled::ignored(Some(mapping), "none of its mapping's events holds");
         }
-        self.publish(event_namespace(inbound, body), received, mapping, mapped).await
+        self.publish(inbound, event_namespace(inbound, body), received, mapping, mapped).await
     }
 
-    async fn publish(&self, message: Uuid, received: SystemTime, mapping: &Mapping, mapped: Mapped) -> Handled {
+    async fn publish(
+        &self,
+        inbound: &Inbound,
+        message: Uuid,
+        received: SystemTime,
+        mapping: &Mapping,
+        mapped: Mapped,
+    ) -> Handled {
         let seat = Seat { user: mapped.session.user, workstation: mapped.session.workstation };
         let Some(topic) = self.sessions.topic(&seat) else { return self.nobody(mapping) };
         let now = timestamp(received);
+        let user = seat.user.clone();
         self.sessions.note(seat, &topic, now);
         let mut result = Handled::ignored(Some(mapping), "");
         for (index, event) in mapped.events.into_iter().enumerate() {
             let id = Uuid::new_v5(&message, &index.to_be_bytes()).to_string();
             let name = event.name.to_string();
-            if let Err(refusal) = self.publish_one(&topic, id.clone(), now, event).await {
+            let audited = self.audited(inbound, &topic, now, user.as_deref(), &event);
+            let published = self.publish_one(&topic, id.clone(), now, event).await;
+            if let Some(entry) = audited {
+                let refusal = published.as_ref().err().map(ToString::to_string);
+                self.audit.note(Entry { refusal, ..entry }).await;
+            }
+            if let Err(refusal) = published {
                 let outcome = unpublished(&name, &refusal);
                 return Handled { outcome, topic: Some(topic), note: None, ..result };
             }
@@ -134,6 +151,32 @@ impl Gateway {
     ) -> Result<(), PublishRefusal> {
         let event = NewEvent { id, timestamp: now, name: event.name, context: event.context };
         self.hub.publish(topic, event).await.map(drop)
+    }
+
+    /// What the audit log is to hold of an event, where it holds such.
+    fn audited(
+        &self,
+        inbound: &Inbound,
+        topic: &str,
+        now: jiff::Timestamp,
+        user: Option<&str>,
+        event: &MappedEvent,
+    ) -> Option<Entry> {
+        let patient = || event.context.iter().find_map(|it| PatientWords::of_resource(&it.key, &it.resource));
+        self.audit.records(Action::Publish).then(|| Entry {
+            action: Action::Publish,
+            recorded: now,
+            agent: Agent::LegacySystem {
+                source: Arc::clone(&inbound.source),
+                sender: inbound.sender.clone(),
+                control_id: inbound.control_id.clone(),
+                user: user.map(str::to_owned),
+            },
+            session: topic_digest(topic),
+            asked: event.name.to_string(),
+            patient: patient(),
+            refusal: None,
+        })
     }
 
     fn nobody(&self, mapping: &Mapping) -> Handled {

@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 pub use layers::{Layer, LayerError, Layers};
 pub use problems::{Place, Problem, Problems};
 
+use crate::audit::AuditSettings;
 use crate::http::HttpSettings;
 use crate::hub::HubSettings;
 use crate::security::{AuthSettings, TlsSettings};
@@ -45,6 +46,8 @@ pub struct Config {
     pub mappings: MappingsConfig,
     /// Where state is kept, and how much of it.
     pub store: StoreConfig,
+    /// What is audited.
+    pub audit: AuditSettings,
     /// What is logged.
     pub log: LogConfig,
     /// The adapters by name, each still in its own kind's terms.
@@ -160,6 +163,7 @@ impl Config {
             sessions: reader.section(&merged, "sessions")?,
             mappings: reader.section(&merged, "mappings")?,
             store: reader.section(&merged, "store")?,
+            audit: reader.section(&merged, "audit")?,
             log: reader.section(&merged, "log")?,
             adapters: reader.adapters(&merged),
         })
@@ -263,8 +267,8 @@ struct Reader<'a> {
 }
 
 /// The sections there are, in the order of the default file.
-const SECTIONS: [&str; 10] =
-    ["http", "admin", "hub", "auth", "sessions", "mappings", "store", "log", "adapter_defaults", "adapter"];
+const SECTIONS: [&str; 11] =
+    ["http", "admin", "hub", "auth", "sessions", "mappings", "store", "audit", "log", "adapter_defaults", "adapter"];
 
 impl Reader<'_> {
     fn check_sections(&mut self, merged: &Dict) {

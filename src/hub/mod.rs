@@ -32,7 +32,7 @@ mod webhook;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -44,6 +44,7 @@ use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 pub use self::counters::Snapshot;
+pub(crate) use self::endpoint::topic_digest;
 pub use self::policy::{
     AnchorNotOpen, ContextForm, ErrorForm, ForeignEndpoint, MountSettings, Profile, RefusalsTo, Resend, Silence,
     UnsubscribeBy,
@@ -55,10 +56,11 @@ pub use self::subscriber::{Acknowledges, ConnectionState, Subscriber};
 pub use self::webhook::{AllowedReceiver, AllowedReceiverError, WebhookSettings};
 pub use crate::fhircast::{ContextEntry, NewEvent};
 
+use self::allowance::Allowance;
 use self::binding::Bindings;
 use self::counters::Counters;
 use self::delivery::{Outgoing, Seat};
-use self::endpoint::{EndpointSecret, topic_digest};
+use self::endpoint::EndpointSecret;
 use self::mount::Mount;
 use self::policy::Policy;
 use self::topic::{
@@ -67,6 +69,7 @@ use self::topic::{
 };
 use self::topics::{Slot, Topics};
 use self::webhook::{Callback, CallbackError, Secret, SecretError, Webhook, WebhookSender};
+use crate::audit::AuditLog;
 use crate::clock::{Clock, timestamp};
 use crate::fhircast::{Acknowledgement, Edition, Event, EventError, EventName, Version};
 use crate::security::Authenticator;
@@ -80,6 +83,9 @@ struct Inner {
     mounts: Arc<[Mount]>,
     clock: Arc<dyn Clock>,
     authenticator: Authenticator,
+    audit: AuditLog,
+    /// How many refused tokens are still audited one by one.
+    refused_tokens: Mutex<Allowance>,
     /// Who calls webhooks, where a mount takes them.
     webhook_sender: Option<Arc<WebhookSender>>,
     topics: Topics,
@@ -162,14 +168,19 @@ enum Unsubscribable {
 const TICK: Duration = Duration::from_secs(1);
 
 impl Hub {
-    /// A hub that lets everybody in; as [`Self::with_authenticator`].
+    /// A hub that lets everybody in and audits nothing; as [`Self::guarded`].
     pub fn new(settings: HubSettings, clock: Arc<dyn Clock>) -> Self {
-        Self::with_authenticator(settings, clock, Authenticator::open())
+        Self::guarded(settings, clock, Authenticator::open(), AuditLog::off())
     }
 
-    /// A hub without topics, whose time is `clock`'s, and which lets in whom `authenticator` lets in. To be called within a tokio runtime, on which it keeps time until it is
-    /// shut down or dropped.
-    pub fn with_authenticator(settings: HubSettings, clock: Arc<dyn Clock>, authenticator: Authenticator) -> Self {
+    /// A hub without topics, whose time is `clock`'s, which lets in whom `authenticator` lets in, and tells `audit` of it. To
+    /// be called within a tokio runtime, on which it keeps time until it is shut down or dropped.
+    pub fn guarded(
+        settings: HubSettings,
+        clock: Arc<dyn Clock>,
+        authenticator: Authenticator,
+        audit: AuditLog,
+    ) -> Self {
         let mounts = settings.mounts();
         let hub = Self(Arc::new(Inner {
             topics: Topics::new(settings.max_topics, settings.limits()),
@@ -178,6 +189,8 @@ impl Hub {
             settings,
             clock,
             authenticator,
+            audit,
+            refused_tokens: Mutex::default(),
             endpoints: RwLock::default(),
             bindings: Bindings::default(),
             counters: Counters::default(),
