@@ -16,4 +16,5 @@ pub(crate) mod socket;
 mod strict;
 mod subscribing;
 mod verify;
+mod virtual_time;
 mod webhooks;
