@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::fhircast::Identifier;
+
 /// Something that somebody did, or was refused.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -75,18 +77,7 @@ pub struct PatientWords {
     pub id: Option<String>,
     /// Its business identifiers.
     #[serde(default)]
-    pub identifier: Vec<IdentifierWords>,
-}
-
-/// An Identifier, as far as an audit needs it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct IdentifierWords {
-    /// `Identifier.system`
-    #[serde(default)]
-    pub system: Option<String>,
-    /// `Identifier.value`
-    #[serde(default)]
-    pub value: Option<String>,
+    pub identifier: Vec<Identifier>,
 }
 
 impl PatientWords {
@@ -122,7 +113,7 @@ mod tests {
             r#"{"key":"study","resource":{"id":"s1"}}"#,
             r#"{"key":"patient","resource":{"id":"p1","name":[{"family":"X"}],"identifier":[{"system":"urn:a","value":"1","use":"usual"}]}}"#,
         ];
-        let identifier = vec![IdentifierWords { system: Some("urn:a".into()), value: Some("1".into()) }];
+        let identifier = vec![Identifier { system: Some("urn:a".into()), value: Some("1".into()) }];
         assert_eq!(PatientWords::among(entries), Some(PatientWords { id: Some("p1".into()), identifier }));
         for none in ["", "{}", r#"{"key":"patient"}"#, r#"{"key":"patient","resource":7}"#, entries[0]] {
             assert_eq!(PatientWords::among([none]), None, "{none}");

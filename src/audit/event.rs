@@ -149,7 +149,7 @@ fn coding(system: &str, code: &str, display: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::super::chain::FIRST;
-    use super::super::entry::IdentifierWords;
+    use crate::fhircast::Identifier;
     use super::*;
 
     fn entry(action: Action) -> Entry {
@@ -196,7 +196,7 @@ mod tests {
             control_id: String::new(),
             user: Some("mlindqv".into()),
         };
-        let identifier = vec![IdentifierWords { system: None, value: Some("4455667".into()) }];
+        let identifier = vec![Identifier { system: None, value: Some("4455667".into()) }];
         let patient = Some(PatientWords { id: Some("p1".into()), identifier });
         let publish = Entry { agent, patient, asked: "Patient-open".into(), ..entry(Action::Publish) };
         let event = written(&publish);

@@ -17,6 +17,7 @@ mod delivery;
 mod endpoint;
 mod guard;
 mod lookup;
+mod merge;
 mod metadata;
 mod mount;
 mod policy;
@@ -45,6 +46,7 @@ use uuid::Uuid;
 
 pub use self::counters::Snapshot;
 pub(crate) use self::endpoint::topic_digest;
+pub use self::merge::Retired;
 pub use self::policy::{
     AnchorNotOpen, ContextForm, ErrorForm, ForeignEndpoint, MountSettings, Profile, RefusalsTo, Resend, Silence,
     UnsubscribeBy,
