@@ -1,4 +1,6 @@
 //! `extends`: a child's tree laid over its parent's. Every entry keeps the place it came from.
+//!
+//! A table from a CSV file is a string in the child that says so, and the rows of the file in the parent.
 
 use super::file::{Entry, Item, Kind, Table};
 

@@ -83,6 +83,8 @@ const REFERENCE: &str = include_str!("../../mappings/README.md");
 struct Page {
     /// The latest mapping file: name and text.
     mapping: Option<(String, String)>,
+    /// CSV files: name and text.
+    tables: Vec<(String, String)>,
     /// The latest message.
     message: String,
     executed: usize,
@@ -118,13 +120,16 @@ impl Page {
             "json" => self.check_case(content),
             "examples" => content.lines().for_each(|line| self.check_example(line)),
             "conditions" => content.lines().for_each(|line| self.check_condition(line)),
+            table if table.starts_with("csv mappings/") => {
+                self.tables.push((table["csv mappings/".len()..].to_owned(), content.to_owned()));
+            }
             other => panic!("the reference has a fence that nobody executes: {other}"),
         }
     }
 
-    /// All shipped mappings, and the latest of the page.
+    /// All shipped mappings, and the latest of the page, with its tables.
     fn load(&self) -> Result<MappingSet, Diagnostics> {
-        let own = self.mapping.iter().map(|(name, text)| SourceFile::named(name, text));
+        let own = self.mapping.iter().chain(&self.tables).map(|(name, text)| SourceFile::named(name, text));
         MappingSet::load(&shipped().into_iter().chain(own).collect::<Vec<_>>(), &[&Hl7v2])
     }
 
