@@ -62,6 +62,11 @@ fn overlay_entry(merged: &mut Table, child: Entry) {
     }
 }
 
+/// `child` over `parent`, by the same rules: of what one event says, over what the file says for all.
+pub(crate) fn over(parent: &Entry, child: &Entry) -> Entry {
+    overlaid(parent.clone(), child.clone())
+}
+
 fn overlaid(parent: Entry, child: Entry) -> Entry {
     let kind = match (parent.item.kind, child.item.kind) {
         (Kind::Table(parent), Kind::Table(child)) => Kind::Table(overlay(parent, child)),

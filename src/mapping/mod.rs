@@ -47,6 +47,8 @@ pub use shipped::shipped;
 pub use source::{Origin, SourceFile};
 
 #[cfg(test)]
+mod event_tests;
+#[cfg(test)]
 mod table_tests;
 #[cfg(test)]
 mod testing;

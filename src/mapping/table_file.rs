@@ -35,7 +35,9 @@ fn find(name: &Text, sources: &Sources) -> Result<usize, Problem> {
     let beside = &sources.files[name.whole().file].name;
     let Some(wanted) = resolve(beside, &name.text) else {
         let message = format!("`{}` is not below the mappings' folder", name.text);
-        return Err(problem(message).help("a table's file is named from where the mapping stands: \"acme-ris/users.csv\""));
+        return Err(
+            problem(message).help("a table's file is named from where the mapping stands: \"acme-ris/users.csv\"")
+        );
     };
     if !wanted.ends_with(".csv") {
         let message = "a string in place of a table names a CSV file".to_owned();
@@ -81,7 +83,8 @@ fn rows(index: usize, file: &SourceFile, problems: &mut Vec<Problem>) -> Table {
         let line = whole.trim_matches(['\r', '\n']);
         let from = marked + start + (whole.len() - whole.trim_start_matches(['\r', '\n']).len());
         start = end;
-        let line = Line { text: line, place: Place { start: from, end: from + line.len(), ..sheet.place }, record: &record };
+        let line =
+            Line { text: line, place: Place { start: from, end: from + line.len(), ..sheet.place }, record: &record };
         if let Err(problem) = sheet.add(&line) {
             problems.push(problem);
             if sheet.columns.is_none() {
@@ -250,7 +253,10 @@ mod tests {
             ("to,from\na,b\n", vec!["1: this is not the header of a table"]),
             ("From,To\na,b\n", vec!["1: this is not the header of a table"]),
             ("from;to\na;b\n", vec!["1: the columns of a table are separated by commas"]),
-            ("from,to\na\nb,c,d\n", vec!["2: the row has one column, the header has 2", "3: the row has 3 columns, the header has 2"]),
+            (
+                "from,to\na\nb,c,d\n",
+                vec!["2: the row has one column, the header has 2", "3: the row has 3 columns, the header has 2"],
+            ),
             ("from,to\na,b\n\nc,d\na,e\n", vec!["5: `a` stands in this table twice"]),
             ("from,to\n,b\n", vec!["2: the row has no `from`"]),
             ("from,system,code,display\nx,loinc,,\n", vec!["2: the row has no `code`"]),

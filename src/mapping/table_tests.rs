@@ -47,7 +47,10 @@ fn a_merged_table_shows_the_line_of_the_file_that_each_row_comes_from() {
     let set = load(&[("base", BASE), ("site/users.csv", USERS)]).unwrap();
     let shown = set.mapping("base").unwrap().show();
     let line = shown.lines().find(|line| line.contains("mlin")).unwrap();
-    assert!(line.starts_with("table.users.mlin = \"drlin\" ") && line.ends_with("# mappings/site/users.csv:3"), "{line}");
+    assert!(
+        line.starts_with("table.users.mlin = \"drlin\" ") && line.ends_with("# mappings/site/users.csv:3"),
+        "{line}"
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fhircast_gateway::mapping::cases::{self, CaseFile, MessageReader};
 use fhircast_gateway::mapping::{Diagnostics, MappingSet, Selection, SourceFile, shipped};
+use fhircast_gateway::node::load_mappings;
 use fhircast_gateway_adapter_api::Fields;
 use fhircast_gateway_mllp::Hl7v2;
 use fhircast_gateway_mllp::charset::Policy;
@@ -73,6 +74,21 @@ fn a_message_finds_the_one_mapping_that_accepts_it() {
     assert_eq!(selected(Some("hl7v2/radiology"), "ACME_RIS").as_deref(), Some("hl7v2/radiology"));
     assert_eq!(selected(None, "OTHER"), None);
     assert_eq!(selected(Some("vendors/acme-ris"), "OTHER"), None);
+}
+
+#[test]
+fn a_sites_folder_holds_mappings_and_the_tables_beside_them() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("site")).unwrap();
+    let text = "protocol = \"hl7v2\"\n[session]\nuser = \"${ZDS-1 | lookup users}\"\n[table]\nusers = \"users.csv\"\n";
+    fs::write(folder.path().join("site/desk.toml"), text).unwrap();
+    fs::write(folder.path().join("site/users.csv"), "from,to\nA17,drjones\n").unwrap();
+    let set = load_mappings(folder.path()).unwrap_or_else(|error| panic!("{error}"));
+    let message = hl7(b"MSH|^~\\&|A|B|||2026||ORM|1|P|2.3\rZDS|A17\r").unwrap();
+    assert_eq!(set.mapping("site/desk").unwrap().outcome(&*message)["session"]["user"], "drjones");
+    fs::write(folder.path().join("site/users.csv"), "from,to\nA17\n").unwrap();
+    let wrong = load_mappings(folder.path()).unwrap_err().to_string();
+    assert!(wrong.contains("site/users.csv:2:1"), "{wrong}");
 }
 
 /// The mapping language's reference: its fences are executed in order.
