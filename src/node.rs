@@ -367,6 +367,9 @@ pub fn load_mappings(directory: &Path) -> Result<MappingSet, StartError> {
         files.retain(|shipped| shipped.name != file.name);
         files.push(SourceFile { name: file.name, path: file.path, text: file.text });
     }
+    for file in store::mapping_files(directory, "csv")? {
+        files.push(SourceFile { name: format!("{}.csv", file.name), path: file.path, text: file.text });
+    }
     MappingSet::load(&files, &GRAMMARS).map_err(StartError::Mappings)
 }
 

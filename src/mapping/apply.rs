@@ -106,7 +106,7 @@ fn event_if_it_holds(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<O
 /// The event of a rule that holds: first what names each resource, then the resources, which can name each other by that.
 fn event(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<MappedEvent, Refusal> {
     let identities = identify_all(plan, rule, view)?;
-    let ids = ids(plan, rule, &identities);
+    let ids = ids(rule, &identities);
     let view = View { ids: &ids, ..*view };
     let entry = |(slot, identity): (&Slot, &Identity)| {
         let resource = &plan.resources[slot.resource];
@@ -118,13 +118,13 @@ fn event(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<MappedEvent, 
     Ok(MappedEvent { name: rule.name.clone(), context, rule: rule.origin.clone() })
 }
 
-/// The ids of the mapping's resources as far as they are in the event, and the first identifier behind each of its entries.
+/// The ids by their slots' `reference`, as far as they are in the event, and the first identifier behind each of its entries.
 pub(super) type Identities = (Vec<Option<String>>, Vec<Option<String>>);
 
 /// What names the resources of an event, for explanations.
 pub(super) fn identities(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Identities, Refusal> {
     let identities = identify_all(plan, rule, view)?;
-    let ids = ids(plan, rule, &identities);
+    let ids = ids(rule, &identities);
     Ok((ids, identities.into_iter().map(|identity| identity.first).collect()))
 }
 
@@ -142,10 +142,11 @@ fn identify_all(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Vec<Id
     rule.slots.iter().map(identify).collect()
 }
 
-fn ids(plan: &Plan, rule: &EventRule, identities: &[Identity]) -> Vec<Option<String>> {
-    let mut ids = vec![None; plan.resources.len()];
+fn ids(rule: &EventRule, identities: &[Identity]) -> Vec<Option<String>> {
+    let most = rule.slots.iter().map(|slot| slot.reference + 1).max();
+    let mut ids = vec![None; most.unwrap_or_default()];
     for (slot, identity) in rule.slots.iter().zip(identities) {
-        ids[slot.resource].clone_from(&identity.id);
+        ids[slot.reference].clone_from(&identity.id);
     }
     ids
 }

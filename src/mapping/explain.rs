@@ -109,7 +109,7 @@ impl Explainer<'_> {
             Ok((ids, firsts)) => {
                 for (slot, first) in rule.slots.iter().zip(&firsts) {
                     let view = View { ids: &ids, first_identifier: first.as_deref(), ..*view };
-                    self.resource(&self.plan.resources[slot.resource], &view, ids[slot.resource].is_some());
+                    self.resource(&self.plan.resources[slot.resource], &view, ids[slot.reference].is_some());
                 }
             }
             Err(refusal) => self.line(1, &format!("refused: {refusal}")),

@@ -34,6 +34,7 @@ mod shipped;
 mod show;
 mod source;
 mod table;
+mod table_file;
 mod value;
 mod write;
 
@@ -45,6 +46,10 @@ pub use set::{Ambiguity, Mapping, MappingSet, Selection};
 pub use shipped::shipped;
 pub use source::{Origin, SourceFile};
 
+#[cfg(test)]
+mod event_tests;
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

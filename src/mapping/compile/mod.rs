@@ -4,20 +4,22 @@
 //! away.
 
 mod definitions;
+mod event_context;
 mod resource;
 
 use fhircast_gateway_adapter_api::{Grammar, Path};
 
-use super::catalogue;
 use super::condition::Condition;
 use super::diagnostics::{Problem, did_you_mean};
 use super::expression::Template;
 use super::file::{Entry, Item, Kind, Table, Text};
 use super::names::Names;
 use super::parse::{self, Mistake};
-use super::plan::{EventRule, Placed, Plan, SessionPlan};
+use super::plan::{EventRule, Placed, Plan, ResourcePlan, SessionPlan};
 use super::source::{Place, Sources};
 use crate::fhircast::EventName;
+
+pub(crate) use event_context::EventContext;
 
 /// The keys of a file.
 const FILE_KEYS: [&str; 11] =
@@ -35,6 +37,8 @@ pub(crate) struct Compiler<'c> {
 struct FileCompiler<'c, 'f> {
     compiler: &'f mut Compiler<'c>,
     names: Names<'c>,
+    /// The resources that single events have in place of the mapping's.
+    own_resources: Vec<ResourcePlan>,
 }
 
 impl<'c> Compiler<'c> {
@@ -43,7 +47,7 @@ impl<'c> Compiler<'c> {
         self.only_keys(root, &FILE_KEYS, "a mapping");
         let (protocol, grammar) = self.protocol(root, file)?;
         let names = self.names(root, grammar);
-        let mut compiler = FileCompiler { compiler: self, names };
+        let mut compiler = FileCompiler { compiler: self, names, own_resources: Vec::new() };
         let resources = compiler.resources(root);
         let mut plan = Plan {
             protocol,
@@ -54,6 +58,7 @@ impl<'c> Compiler<'c> {
             resources,
         };
         plan.rules = compiler.rules(root, &plan);
+        plan.resources.append(&mut compiler.own_resources);
         Some(plan)
     }
 
@@ -141,10 +146,10 @@ impl FileCompiler<'_, '_> {
             self.compiler.expected("tables: write [[event]]", entry);
             return Vec::new();
         };
-        items.iter().filter_map(|item| self.rule(item, plan)).collect()
+        items.iter().filter_map(|item| self.rule(item, root, plan)).collect()
     }
 
-    fn rule(&mut self, item: &Item, plan: &Plan) -> Option<EventRule> {
+    fn rule(&mut self, item: &Item, root: &Table, plan: &Plan) -> Option<EventRule> {
         let Kind::Table(table) = &item.kind else {
             self.problem(Problem::new(item.place, "an event is a table: write [[event]]"));
             return None;
@@ -158,10 +163,7 @@ impl FileCompiler<'_, '_> {
         let when = table.get("when").and_then(|entry| self.condition(entry));
         self.report_contradiction(table, plan, when.as_ref());
         let event = self.event_name(name)?;
-        let slots = catalogue::slots(&event, item.place, table.get("context"), plan).unwrap_or_else(|problems| {
-            self.compiler.problems.extend(problems);
-            Vec::new()
-        });
+        let slots = self.slots(&event, item.place, table.get("context"), root, plan);
         let origin = self.compiler.sources.origin(name.place);
         Some(EventRule { name: event, each, when: when.map(|when| when.value), slots, origin })
     }

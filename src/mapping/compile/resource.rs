@@ -19,7 +19,7 @@ impl FileCompiler<'_, '_> {
         context.entries.iter().filter_map(|entry| self.resource(entry, &keys)).collect()
     }
 
-    fn resource(&mut self, entry: &Entry, keys: &[String]) -> Option<ResourcePlan> {
+    pub(super) fn resource(&mut self, entry: &Entry, keys: &[String]) -> Option<ResourcePlan> {
         let table = self.compiler.expect_table(entry)?;
         let resource = self.resource_type(entry, table)?;
         self.report_unknown_elements(&resource, table);
