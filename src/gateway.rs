@@ -12,9 +12,9 @@ use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::audit::{Action, Agent, AuditLog, Entry, PatientWords};
-use crate::config::Nobody;
-use crate::fhircast::NewEvent;
-use crate::hub::{Hub, PublishRefusal, topic_digest};
+use crate::config::{Merged, Nobody};
+use crate::fhircast::{Identifier, NewEvent};
+use crate::hub::{Hub, PublishRefusal, Retired, topic_digest};
 use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Refusal, Selection};
 use crate::sessions::{Directory, Seat};
 use crate::store::{Admission, Journal, MessageKey, Record, Ticket, sha_256};
@@ -27,6 +27,8 @@ pub struct Gateway {
     pub sources: HashMap<Arc<str>, Source>,
     /// What becomes of a message that means an event but names nobody.
     pub nobody: Nobody,
+    /// What becomes of contexts whose patient was merged into another.
+    pub merged: Merged,
     /// Whose screen.
     pub sessions: Arc<Directory>,
     /// The hub.
@@ -104,10 +106,52 @@ impl Gateway {
             Ok(mapped) => mapped,
             Err(refusal) => return Handled::refused(mapping, refusal),
         };
-        if mapped.events.is_empty() {
-            return Handled::ignored(Some(mapping), "none of its mapping's events holds");
+        let message = event_namespace(inbound, body);
+        let closed = self.retire(inbound, message, received, &mapped.retired).await;
+        match (mapped.events.is_empty(), mapped.retired.is_empty()) {
+            (true, true) => Handled::ignored(Some(mapping), "none of its mapping's events holds"),
+            (true, false) => {
+                Handled { outcome: Outcome::Accepted, events: closed, ..Handled::ignored(Some(mapping), "") }
+            }
+            (false, _) => {
+                let handled = self.publish(inbound, message, received, mapping, mapped).await;
+                Handled { events: [closed, handled.events].concat(), ..handled }
+            }
         }
-        self.publish(inbound, event_namespace(inbound, body), received, mapping, mapped).await
+    }
+
+    /// Closes what is open under identifiers that are `retired`, on whichever topic; gives what was told.
+    async fn retire(
+        &self,
+        inbound: &Inbound,
+        message: Uuid,
+        received: SystemTime,
+        retired: &[Identifier],
+    ) -> Vec<(String, String)> {
+        let mut closed = Vec::new();
+        if retired.is_empty() {
+            return closed;
+        }
+        let contexts = self.hub.contexts_of(retired);
+        if self.merged == Merged::Warn && !contexts.is_empty() {
+            let sessions = contexts.iter().map(Retired::session).collect::<Vec<_>>().join(" ");
+            warn!(source = %inbound.source, control_id = ?inbound.control_id, %sessions,
+                "Contexts are open that name a patient who was merged into another; they stay, as sessions.merged says.");
+            return closed;
+        }
+        let now = timestamp(received);
+        for context in &contexts {
+            if let Ok((name, id)) = self.hub.close_retired(context, message, now) {
+                if self.audit.records(Action::Publish) {
+                    let agent = Agent::of_message(inbound, None);
+                    let patient = context.patient();
+                    let entry = Entry { patient, ..Entry::publish(now, agent, context.session(), name.clone()) };
+                    self.audit.note(entry).await;
+                }
+                closed.push((name, id));
+            }
+        }
+        closed
     }
 
     async fn publish(
@@ -163,19 +207,9 @@ impl Gateway {
         event: &MappedEvent,
     ) -> Option<Entry> {
         let patient = || event.context.iter().find_map(|it| PatientWords::of_resource(&it.key, &it.resource));
-        self.audit.records(Action::Publish).then(|| Entry {
-            action: Action::Publish,
-            recorded: now,
-            agent: Agent::LegacySystem {
-                source: Arc::clone(&inbound.source),
-                sender: inbound.sender.clone(),
-                control_id: inbound.control_id.clone(),
-                user: user.map(str::to_owned),
-            },
-            session: topic_digest(topic),
-            asked: event.name.to_string(),
-            patient: patient(),
-            refusal: None,
+        self.audit.records(Action::Publish).then(|| {
+            let agent = Agent::of_message(inbound, user);
+            Entry { patient: patient(), ..Entry::publish(now, agent, topic_digest(topic), event.name.to_string()) }
         })
     }
 

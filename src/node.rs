@@ -220,6 +220,7 @@ impl Node {
             mappings: ArcSwap::from_pointee(mappings),
             sources,
             nobody: config.sessions.nobody,
+            merged: config.sessions.merged,
             sessions: Arc::clone(&sessions),
             hub,
             journal: Arc::clone(&journal),

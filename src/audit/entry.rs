@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use fhircast_gateway_adapter_api::Inbound;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -78,6 +79,25 @@ pub struct PatientWords {
     /// Its business identifiers.
     #[serde(default)]
     pub identifier: Vec<Identifier>,
+}
+
+impl Entry {
+    /// That `agent` has published an event called `name` on a session; about whom is not yet said.
+    pub fn publish(recorded: Timestamp, agent: Agent, session: String, name: String) -> Self {
+        Self { action: Action::Publish, recorded, agent, session, asked: name, patient: None, refusal: None }
+    }
+}
+
+impl Agent {
+    /// Who has sent a message, for this user's screen.
+    pub fn of_message(inbound: &Inbound, user: Option<&str>) -> Self {
+        Self::LegacySystem {
+            source: Arc::clone(&inbound.source),
+            sender: inbound.sender.clone(),
+            control_id: inbound.control_id.clone(),
+            user: user.map(str::to_owned),
+        }
+    }
 }
 
 impl PatientWords {

@@ -149,8 +149,8 @@ fn coding(system: &str, code: &str, display: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::super::chain::FIRST;
-    use crate::fhircast::Identifier;
     use super::*;
+    use crate::fhircast::Identifier;
 
     fn entry(action: Action) -> Entry {
         Entry {

@@ -85,6 +85,8 @@ pub struct SessionsConfig {
     pub topic: TopicRule,
     /// What becomes of a message that means an event but names nobody.
     pub nobody: Nobody,
+    /// What becomes of contexts whose patient was merged into another.
+    pub merged: Merged,
     /// How many sessions the directory lists before it forgets the one unseen for longest.
     pub max: usize,
 }
@@ -107,6 +109,16 @@ pub enum Nobody {
     Reject,
     /// It is recorded as ignored.
     Ignore,
+}
+
+/// What becomes of open contexts that name a patient by an identifier that a merge has retired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Merged {
+    /// They are closed: nobody goes on under an identifier that is another patient's by now.
+    Close,
+    /// They stay, and the operator is told.
+    Warn,
 }
 
 /// `[mappings]`: where mapping files are.

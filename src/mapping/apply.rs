@@ -11,14 +11,16 @@ use serde_json::value::RawValue;
 use super::expression::View;
 use super::plan::{EventRule, Plan, ResourcePlan, Slot};
 use super::source::Origin;
-use super::{refusal, write};
-use crate::fhircast::{ContextEntry, EventName};
+use super::{refusal, retire, write};
+use crate::fhircast::{ContextEntry, EventName, Identifier};
 
 /// What a message became.
 #[derive(Clone, Debug)]
 pub struct Mapped {
     /// Whose screen.
     pub session: SessionWords,
+    /// Identifiers of patients that were merged into others: what is open under them is wrong from now on.
+    pub retired: Vec<Identifier>,
     /// Its events, in order; none where no rule holds.
     pub events: Vec<MappedEvent>,
 }
@@ -64,9 +66,9 @@ struct Identity {
     identifiers: String,
 }
 
-/// An element of an `identifier`.
+/// What an id is made of, in an element of an `identifier`.
 #[derive(Deserialize)]
-struct Identifier<'j> {
+struct IdentifierWords<'j> {
     #[serde(borrow, default)]
     system: Cow<'j, str>,
     #[serde(borrow, default)]
@@ -87,7 +89,7 @@ pub(super) fn apply(plan: &Plan, fields: &dyn Fields) -> Result<Mapped, Refusal>
             }
         }
     }
-    Ok(Mapped { session: session(plan, &view), events })
+    Ok(Mapped { session: session(plan, &view), retired: retire::retired(plan, fields)?, events })
 }
 
 /// Whose screen, as far as the message says it.
@@ -163,7 +165,7 @@ fn identify(resource: &ResourcePlan, view: &View<'_>) -> Identity {
 }
 
 fn first_identifier(resource: &str, identifiers: &str) -> Option<String> {
-    let identifiers: Vec<Identifier<'_>> = serde_json::from_str(identifiers).ok()?;
+    let identifiers: Vec<IdentifierWords<'_>> = serde_json::from_str(identifiers).ok()?;
     let first = identifiers.into_iter().find(|identifier| !identifier.value.is_empty())?;
     Some(format!("{resource}|{}|{}", first.system, first.value))
 }

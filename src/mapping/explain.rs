@@ -11,6 +11,7 @@ use super::apply;
 use super::condition::{Condition, Test};
 use super::expression::{Expression, Operand, Pipeline, Template, View};
 use super::plan::{Element, EventRule, Node, Placed, Plan, ResourcePlan};
+use super::retire::MergeRule;
 use super::set::Mapping;
 use super::value::Data;
 
@@ -35,6 +36,7 @@ impl Mapping {
         if accepted {
             explainer.session(&View::new(fields));
             self.plan.rules.iter().for_each(|rule| explainer.rule(rule, fields));
+            self.plan.merges.iter().for_each(|rule| explainer.merge(rule, fields));
         }
         Explanation { text: explainer.text }
     }
@@ -93,6 +95,21 @@ impl Explainer<'_> {
         }
         if holds {
             self.resources(rule, view);
+        }
+    }
+
+    fn merge(&mut self, rule: &MergeRule, fields: &dyn Fields) {
+        for repetition in rule.repetitions(fields) {
+            let view = View::new(repetition.as_deref().unwrap_or(fields));
+            let holds = rule.holds(&view);
+            let word = if holds { "retires identifiers" } else { "retires nothing" };
+            self.line(0, &format!("merge {word} ({})", rule.origin));
+            if let Some(when) = &rule.when {
+                self.reasons(1, when, &view);
+            }
+            if holds {
+                self.node("identifier", &rule.identifier, &view);
+            }
         }
     }
 

@@ -29,6 +29,7 @@ mod plan;
 mod present;
 mod reachable;
 mod refusal;
+mod retire;
 mod set;
 mod shipped;
 mod show;
@@ -48,6 +49,8 @@ pub use source::{Origin, SourceFile};
 
 #[cfg(test)]
 mod event_tests;
+#[cfg(test)]
+mod retire_tests;
 #[cfg(test)]
 mod table_tests;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use fhircast_gateway_adapter_api::Path;
 
 use super::condition::Condition;
 use super::expression::Template;
+use super::retire::MergeRule;
 use super::source::Origin;
 use crate::fhircast::EventName;
 
@@ -18,6 +19,7 @@ pub(crate) struct Plan {
     pub(crate) accept: Option<Placed<Condition>>,
     pub(crate) session: SessionPlan,
     pub(crate) rules: Vec<EventRule>,
+    pub(crate) merges: Vec<MergeRule>,
     /// Those of `[context.x]`, then those that single events have in place of them.
     pub(crate) resources: Vec<ResourcePlan>,
 }

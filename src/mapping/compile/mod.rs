@@ -5,6 +5,7 @@
 
 mod definitions;
 mod event_context;
+mod merge_rule;
 mod resource;
 
 use fhircast_gateway_adapter_api::{Grammar, Path};
@@ -22,8 +23,10 @@ use crate::fhircast::EventName;
 pub(crate) use event_context::EventContext;
 
 /// The keys of a file.
-const FILE_KEYS: [&str; 11] =
-    ["extends", "protocol", "about", "zone", "events", "accept", "session", "constant", "event", "context", "table"];
+const FILE_KEYS: [&str; 12] = [
+    "extends", "protocol", "about", "zone", "events", "accept", "session", "constant", "event", "merge", "context",
+    "table",
+];
 const EVENT_KEYS: [&str; 4] = ["name", "each", "when", "context"];
 
 /// Compiles one file after another, and keeps what is wrong with them.
@@ -55,6 +58,7 @@ impl<'c> Compiler<'c> {
             accept: compiler.accept(root),
             session: compiler.session(root),
             rules: Vec::new(),
+            merges: compiler.merges(root),
             resources,
         };
         plan.rules = compiler.rules(root, &plan);
