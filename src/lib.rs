@@ -17,6 +17,7 @@
 
 mod adapters;
 pub mod admin;
+mod allowance;
 pub mod cli;
 pub mod client;
 pub mod clock;
@@ -32,6 +33,7 @@ pub mod security;
 pub mod sessions;
 pub mod store;
 pub mod telemetry;
+pub mod token_endpoint;
 pub mod verify;
 
 pub use adapters::{HL7_CASES, read_message};

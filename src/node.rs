@@ -30,6 +30,7 @@ use crate::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
 use crate::security::{Authenticator, AuthenticatorError, ServerTls};
 use crate::sessions::Directory;
 use crate::store::{self, Journal, Limits, MappingFilesError, SiteKey, SiteKeyError};
+use crate::token_endpoint::TokenEndpoint;
 
 /// A gateway whose configuration and mappings are right, before it holds any address.
 pub struct Plan {
@@ -157,7 +158,8 @@ impl Plan {
     /// When an address cannot be had.
     pub async fn start_with_key(self, clock: Arc<dyn Clock>, site_key: SiteKey) -> Result<Node, StartError> {
         let Self { config, adapters, mappings, tls } = self;
-        let authenticator = Authenticator::from_settings(&config.auth, Arc::clone(&clock))?;
+        let authenticator = Authenticator::from_settings(&config.auth, &site_key, Arc::clone(&clock))?;
+        let token_issuer = authenticator.token_issuer();
         let http = bind(config.http.listen, "the hub", "http.listen").await?;
         let admin = bind(config.admin.listen, "the operator's API", "admin.listen").await?;
         let connector = match &config.hub.connector {
@@ -166,10 +168,15 @@ impl Plan {
         };
         let bound = bind_adapters(adapters).await?;
         let sources = bound.iter().map(|adapter| source_of(adapter, &config)).collect();
-        let mut node = Node::assemble(&config, mappings, sources, clock, site_key, authenticator, (http.1, admin.1));
+        let mut node = Node::assemble(&config, mappings, sources, Arc::clone(&clock), site_key, authenticator, (http.1, admin.1));
         let hub = node.gateway.hub.clone();
         let http_address = http.1;
-        node.serve_http(http, tls.clone(), hub.routes(), config.http.limits.clone());
+        let mut routes = hub.routes();
+        if let Some(issuer) = token_issuer {
+            let sessions = Arc::clone(&node.sessions);
+            routes = routes.merge(TokenEndpoint { issuer, sessions, hub: hub.clone(), clock }.routes());
+        }
+        node.serve_http(http, tls.clone(), routes, config.http.limits.clone());
         if let Some(tls) = tls {
             node.keep_certificate(tls);
         }

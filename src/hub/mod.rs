@@ -8,7 +8,6 @@
 //! that topic's lock. No lock is held across an await. Every queue is bounded; who falls behind is cut off alone.
 
 mod access;
-mod allowance;
 mod asked_at;
 mod binding;
 mod counters;
@@ -35,6 +34,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use axum::http::request::Parts;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -55,6 +55,7 @@ pub use self::subscriber::{Acknowledges, ConnectionState, Subscriber};
 pub use self::webhook::{AllowedReceiver, AllowedReceiverError, WebhookSettings};
 pub use crate::fhircast::{ContextEntry, NewEvent};
 
+use self::asked_at::AskedAt;
 use self::binding::Bindings;
 use self::counters::Counters;
 use self::delivery::{Outgoing, Seat};
@@ -192,7 +193,7 @@ impl Hub {
     /// The `hub.url` of the standard's current edition, for a hub that listens at `address`, over TLS or not; of the first mount, where a site
     /// has switched that one off.
     pub fn url(&self, address: SocketAddr, secure: bool) -> String {
-        self.url_at(self.0.mounts.first().map_or("", |mount| &mount.path), address, secure)
+        self.url_at(self.mount_path(None), address, secure)
     }
 
     /// As [`Self::url`], of the mount of the powercast dialect; `None` where that is not served (CLI-38).
@@ -215,6 +216,28 @@ impl Hub {
     /// Every mount's routes.
     pub fn routes(&self) -> axum::Router {
         routes::routes(self)
+    }
+
+    /// Puts `routes` of others at the hub's listener behind the hub's guard: the same names, the same origins (T3, T5).
+    pub(crate) fn guarded(&self, routes: axum::Router) -> axum::Router {
+        routes.layer(axum::middleware::from_fn_with_state(self.clone(), guard::guard))
+    }
+
+    /// The address under which the sender of a request with this head knows the gateway, mounts left out (CLI-07).
+    pub(crate) fn base_url(&self, request: &Parts) -> String {
+        let settings = &self.0.settings;
+        AskedAt::of(request, settings).base(settings)
+    }
+
+    /// The path of the mount called `name`; of the one that is announced, where it is `None` or there is no such mount.
+    pub(crate) fn mount_path(&self, name: Option<&str>) -> &str {
+        let named = self.0.mounts.iter().find(|mount| Some(mount.name.as_str()) == name);
+        named.or(self.0.mounts.first()).map_or("", |mount| &mount.path)
+    }
+
+    /// How long the body of a request may take.
+    pub(crate) fn request_time(&self) -> Duration {
+        self.0.settings.request_time()
     }
 
     /// Publishes an event of the gateway's own on `topic`, which needs no subscriber.

@@ -27,7 +27,7 @@ use super::problem::Problem;
 use super::socket::Manner;
 use super::topic::{Context, EndpointId, Publisher, Refusal, Target, Unopened, Wish};
 use super::webhook::{Callback, Secret};
-use super::{EventRefused, Hub, PublishRefusal, Unsubscribable, current, guard, metadata, socket};
+use super::{EventRefused, Hub, PublishRefusal, Unsubscribable, current, metadata, socket};
 use crate::fhircast::configuration::{Configuration, Offer};
 use crate::fhircast::json::Members;
 use crate::fhircast::subscription::{Channel, SubscriptionRules};
@@ -67,7 +67,7 @@ pub(super) fn routes(hub: &Hub) -> Router {
         // Pages of the first year connect at the origin, whatever hub.url is (CLI-39).
         routes = routes.route("/bind/{id}", get(bind_at_origin).with_state(hub.clone()));
     }
-    routes.layer(axum::middleware::from_fn_with_state(hub.clone(), guard::guard))
+    hub.guarded(routes)
 }
 
 /// A topic may hold any character, a slash too (CLI-04): it is the rest of the path.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::allowance::Allowance;
+use crate::allowance::Allowance;
 use super::delivery::Seats;
 use super::topic::{Limits, Topic};
 

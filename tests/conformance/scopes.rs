@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fhircast_gateway::hub::HubSettings;
 use fhircast_gateway::security::{AuthSettings, Authenticator, HttpFetch, Secrets};
-use fhircast_gateway::store::Secret;
+use fhircast_gateway::store::{Secret, SiteKey};
 use serde_json::json;
 
 use super::fixture::{Answer, Bench, event, put, report_event, subscription, update_event};
@@ -50,9 +50,9 @@ pub(super) async fn guarded() -> Bench {
 async fn guarded_with(hub: HubSettings) -> Bench {
     let settings: AuthSettings = toml::from_str(TOKENS).unwrap();
     let tokens: BTreeMap<_, _> = settings.token.keys().map(|name| (name.clone(), Secret::new(token(name)))).collect();
-    let secrets = Secrets { tokens, introspection: None };
+    let secrets = Secrets { tokens, ..Secrets::default() };
     Bench::with_authenticator(hub, |clock| {
-        Authenticator::new(&settings, &secrets, clock, Arc::new(HttpFetch::new().unwrap())).unwrap()
+        Authenticator::new(&settings, &secrets, &SiteKey::from_bytes(&[7; 32]), clock, Arc::new(HttpFetch::new().unwrap())).unwrap()
     })
     .await
 }
