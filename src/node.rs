@@ -168,7 +168,8 @@ impl Plan {
         };
         let bound = bind_adapters(adapters).await?;
         let sources = bound.iter().map(|adapter| source_of(adapter, &config)).collect();
-        let mut node = Node::assemble(&config, mappings, sources, Arc::clone(&clock), site_key, authenticator, (http.1, admin.1));
+        let mut node =
+            Node::assemble(&config, mappings, sources, Arc::clone(&clock), site_key, authenticator, (http.1, admin.1));
         let hub = node.gateway.hub.clone();
         let http_address = http.1;
         let mut routes = hub.routes();

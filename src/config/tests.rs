@@ -214,7 +214,10 @@ fn sma_01_a_client_needs_a_served_mount_and_its_paths_and_mistakes_are_shown_whe
     for (site, told) in [
         (client.to_owned(), &[][..]),
         (format!("{client}mount = \"compatible\"\nuser = \"drjones\"\ntoken_lifetime = \"1h\"\n"), &[]),
-        (format!("{client}mount = \"powercast\"\n"), &["names a mount that is not served", "site.toml:6:", "there are: "]),
+        (
+            format!("{client}mount = \"powercast\"\n"),
+            &["names a mount that is not served", "site.toml:6:", "there are: "],
+        ),
         (format!("{client}mount = \"\"\n"), &["names a mount that is not served"]),
         (format!("{client}token_lifetime = \"2h\"\n"), &["cannot be 2h", "give it 10s to 1h", "site.toml:6:"]),
         (format!("{client}secret = \"x\"\n"), &["unknown key `secret`", "site.toml:6:"]),

@@ -118,7 +118,8 @@ impl Access {
 impl fmt::Display for Scopes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let every_event = self.0.every_event;
-        let beyond = |(event, access): (&'_ EventName, &Access)| (event.as_str().to_owned(), access.beyond(every_event));
+        let beyond =
+            |(event, access): (&'_ EventName, &Access)| (event.as_str().to_owned(), access.beyond(every_event));
         let mut events: Vec<_> = self.0.events.iter().map(beyond).collect();
         events.sort_unstable_by_key(|(event, _)| event.to_ascii_lowercase());
         let mut space = "";

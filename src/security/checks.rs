@@ -66,7 +66,8 @@ impl AuthSettings {
             );
         }
         if !self.is_open() && !sources {
-            let help = "add [auth.issuer.NAME], [auth.introspection], [auth.client.NAME] or, for a trial, [auth.token.NAME]";
+            let help =
+                "add [auth.issuer.NAME], [auth.introspection], [auth.client.NAME] or, for a trial, [auth.token.NAME]";
             found.add(&["auth"], "mode", "`auth.mode` is \"bearer\", but nothing says which tokens are good", help);
         }
     }
@@ -146,7 +147,12 @@ fn check_client(found: &mut Found, path: &[&str], client: &ClientSettings) {
     }
     if client.user.as_deref().is_some_and(|user| !super::token_endpoint::is_user(user)) {
         let message = format!("`{}.user` is no user's name", path.join("."));
-        found.add(path, "user", &message, "write it as the older systems do, or leave it out: then the client names it");
+        found.add(
+            path,
+            "user",
+            &message,
+            "write it as the older systems do, or leave it out: then the client names it",
+        );
     }
     let least = SignedDuration::from_secs(10);
     check_time(found, path, "token_lifetime", client.token_lifetime, (least, MOST_TOKEN_LIFETIME));

@@ -37,7 +37,9 @@ pub use fetch::{Fetch, FetchError, FetchRequest, FetchResponse};
 pub use grant::{Grant, Topics};
 pub use http_fetch::{HttpFetch, HttpFetchError, PATIENCE};
 pub use secrets::Secrets;
-pub use settings::{AuthMode, AuthSettings, ClientSettings, IntrospectionSettings, IssuerSettings, StaticTokenSettings};
+pub use settings::{
+    AuthMode, AuthSettings, ClientSettings, IntrospectionSettings, IssuerSettings, StaticTokenSettings,
+};
 pub use tls::{ServerTls, TlsError, TlsSettings};
 pub use token_endpoint::{IssuedToken, TokenError, TokenIssuer};
 

@@ -168,7 +168,8 @@ async fn sub_14_fixed_tokens_grant_what_their_table_says_until_they_end() {
     one.expires = Some(jiff::Timestamp::from_second(NOW + 60).unwrap());
     let secrets = secrets(&[("one", ONE), ("other", OTHER)]);
     let authenticator =
-        Authenticator::new(&settings, &secrets, &site_key(), Arc::clone(&clock) as _, Arc::clone(&provider) as _).unwrap();
+        Authenticator::new(&settings, &secrets, &site_key(), Arc::clone(&clock) as _, Arc::clone(&provider) as _)
+            .unwrap();
     let grant = judge(&authenticator, ONE).await.unwrap();
     assert!(grant.permits_topic("drjones") && !grant.permits_topic("drxray"));
     assert!(!grant.scopes.can_write(&crate::fhircast::EventName::parse("Patient-open").unwrap()));

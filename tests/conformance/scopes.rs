@@ -52,7 +52,14 @@ async fn guarded_with(hub: HubSettings) -> Bench {
     let tokens: BTreeMap<_, _> = settings.token.keys().map(|name| (name.clone(), Secret::new(token(name)))).collect();
     let secrets = Secrets { tokens, ..Secrets::default() };
     Bench::with_authenticator(hub, |clock| {
-        Authenticator::new(&settings, &secrets, &SiteKey::from_bytes(&[7; 32]), clock, Arc::new(HttpFetch::new().unwrap())).unwrap()
+        Authenticator::new(
+            &settings,
+            &secrets,
+            &SiteKey::from_bytes(&[7; 32]),
+            clock,
+            Arc::new(HttpFetch::new().unwrap()),
+        )
+        .unwrap()
     })
     .await
 }

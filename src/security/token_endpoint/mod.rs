@@ -196,7 +196,8 @@ impl fmt::Debug for IssuedToken {
 
 /// What `client` has of what it asks for; all of it where it asks for nothing (RFC 6749 section 3.3).
 fn granted(client: &Client, asked: Option<&str>) -> Result<Scopes, TokenError> {
-    let granted = asked.map_or_else(|| client.scopes.clone(), |asked| client.scopes.intersection(&Scopes::parse(asked)));
+    let granted =
+        asked.map_or_else(|| client.scopes.clone(), |asked| client.scopes.intersection(&Scopes::parse(asked)));
     if granted.is_empty() { Err(TokenError::InvalidScope) } else { Ok(granted) }
 }
 

@@ -48,9 +48,7 @@ impl TokenRequest {
                 }
                 (client_id, secret)
             }
-            (None, secret) => {
-                parameters.client_id.zip(secret.map(Secret::new)).ok_or(TokenError::InvalidClient)?
-            }
+            (None, secret) => parameters.client_id.zip(secret.map(Secret::new)).ok_or(TokenError::InvalidClient)?,
         };
         let Parameters { grant_type, scope, username: user, .. } = parameters;
         Ok(Self { client_id, secret, grant_type, scope, user })
