@@ -30,7 +30,7 @@ use crate::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
 use crate::security::{Authenticator, AuthenticatorError, ServerTls};
 use crate::sessions::Directory;
 use crate::store::{self, Journal, Limits, MappingFilesError, SiteKey, SiteKeyError};
-use crate::token_endpoint::TokenEndpoint;
+use crate::token_endpoint::{TOKEN_PATH, TokenEndpoint};
 
 /// A gateway whose configuration and mappings are right, before it holds any address.
 pub struct Plan {
@@ -93,6 +93,8 @@ pub struct Node {
     pub admin_url: String,
     /// Where dictation systems ask for the hub, where that is configured (CLI-38).
     pub connector_url: Option<String>,
+    /// Where clients get tokens of the gateway's own, where any are configured (SMA-01).
+    pub token_url: Option<String>,
     /// The adapters: name and address.
     pub adapters: Vec<(Arc<str>, SocketAddr)>,
     /// Whose screen.
@@ -175,6 +177,7 @@ impl Plan {
         let mut routes = hub.routes();
         if let Some(issuer) = token_issuer {
             let sessions = Arc::clone(&node.sessions);
+            node.token_url = Some(hub.url_at(TOKEN_PATH, http_address, tls.is_some()));
             routes = routes.merge(TokenEndpoint { issuer, sessions, hub: hub.clone(), clock }.routes());
         }
         node.serve_http(http, tls.clone(), routes, config.http.limits.clone());
@@ -224,6 +227,7 @@ impl Node {
             hub_url,
             admin_url: format!("http://{admin}"),
             connector_url: None,
+            token_url: None,
             adapters: Vec::new(),
             sessions,
             journal,
@@ -323,6 +327,9 @@ impl fmt::Display for Node {
         writeln!(formatter, "operator       {}", self.admin_url)?;
         if let Some(connector) = &self.connector_url {
             writeln!(formatter, "connector      {connector}")?;
+        }
+        if let Some(token) = &self.token_url {
+            writeln!(formatter, "tokens         {token}")?;
         }
         if self.gateway.sessions.topics_are_names() {
             writeln!(

@@ -202,7 +202,8 @@ impl Hub {
         Some(self.url_at(&mount.path, address, secure))
     }
 
-    fn url_at(&self, path: &str, address: SocketAddr, secure: bool) -> String {
+    /// The address of what is at `path` of the hub's listener.
+    pub(crate) fn url_at(&self, path: &str, address: SocketAddr, secure: bool) -> String {
         let scheme = if secure { "https" } else { "http" };
         let base = self.0.settings.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
         format!("{}{path}", base.trim_end_matches('/'))

@@ -9,7 +9,7 @@ use fhircast_gateway::client::{self, Frame, Subscriber, SubscriberOptions};
 use fhircast_gateway::clock::System;
 use fhircast_gateway::node::Plan;
 use fhircast_gateway::store::SiteKey;
-use reqwest::{Client, Response};
+use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -217,6 +217,23 @@ async fn sma_01_the_smart_configuration_names_the_endpoint_where_there_is_one_be
         let url = format!("{}{path}", without.node.hub_url.trim_end_matches("/hub"));
         assert_eq!(Client::new().get(url).send().await.unwrap().status(), 404, "{path}");
     }
+}
+
+#[tokio::test]
+async fn sma_01_cli_07_behind_a_proxy_clients_are_told_the_proxys_address() {
+    let proxy = "[hub]\ntrusted_proxies = [\"127.0.0.1\"]\nallowed_hosts = [\"hub.hospital.example\"]\n";
+    let bench = Bench::with(&format!("{READS_AND_OPENS}{proxy}")).await;
+    let by_proxy = |request: RequestBuilder| {
+        let request = request.header("x-forwarded-proto", "https").header("x-forwarded-host", "hub.hospital.example");
+        async { request.send().await.unwrap().json::<Value>().await.unwrap() }
+    };
+    let configuration = by_proxy(Client::new().get(bench.at("/.well-known/smart-configuration"))).await;
+    assert_eq!(configuration["token_endpoint"], "https://hub.hospital.example/token");
+    let form = [("grant_type", "client_credentials"), ("username", "mlindqv")];
+    let request = Client::new().post(bench.at("/token")).basic_auth("dictation", Some(SECRET)).form(&form);
+    assert_eq!(by_proxy(request).await["hub.url"], "https://hub.hospital.example/hub");
+    assert_eq!(bench.gateway.node.token_url, Some(bench.at("/token")));
+    assert!(bench.gateway.node.to_string().contains(&format!("tokens         {}", bench.at("/token"))));
 }
 
 #[tokio::test]

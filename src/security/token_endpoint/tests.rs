@@ -380,8 +380,8 @@ fn cli_17_a_token_is_short_enough_for_a_header_whatever_it_spells_out() {
         client: "c".repeat(64),
         user: "ü".repeat(128),
         topic: "\u{10ffff}".repeat(256),
-        scopes: Scopes::parse(&(0..70).map(|n| format!("fhircast/org.example.{n}.* ")).collect::<String>()),
-        expires: Timestamp::MAX,
+        scopes: Scopes::parse(&(0..70).map(|n| format!("fhircast/org.example.event{n}.* ")).collect::<String>()),
+        expires: now(),
         id: random_id().unwrap(),
     };
     let token = longest.sealed(&site_key());
