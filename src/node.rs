@@ -31,6 +31,7 @@ use crate::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
 use crate::security::{Authenticator, AuthenticatorError, ServerTls};
 use crate::sessions::Directory;
 use crate::store::{self, AuditFiles, AuditFilesError, Journal, Limits, MappingFilesError, SiteKey, SiteKeyError};
+use crate::token_endpoint::{TOKEN_PATH, TokenEndpoint};
 
 /// A gateway whose configuration and mappings are right, before it holds any address.
 pub struct Plan {
@@ -99,6 +100,8 @@ pub struct Node {
     pub admin_url: String,
     /// Where dictation systems ask for the hub, where that is configured (CLI-38).
     pub connector_url: Option<String>,
+    /// Where clients get tokens of the gateway's own, where any are configured (SMA-01).
+    pub token_url: Option<String>,
     /// The adapters: name and address.
     pub adapters: Vec<(Arc<str>, SocketAddr)>,
     /// Whose screen.
@@ -169,7 +172,8 @@ impl Plan {
 
     async fn start_with(self, clock: Arc<dyn Clock>, site_key: SiteKey, audit: AuditLog) -> Result<Node, StartError> {
         let Self { config, adapters, mappings, tls } = self;
-        let authenticator = Authenticator::from_settings(&config.auth, Arc::clone(&clock))?;
+        let authenticator = Authenticator::from_settings(&config.auth, &site_key, Arc::clone(&clock))?;
+        let token_issuer = authenticator.token_issuer();
         let http = bind(config.http.listen, "the hub", "http.listen").await?;
         let admin = bind(config.admin.listen, "the operator's API", "admin.listen").await?;
         let connector = match &config.hub.connector {
@@ -178,11 +182,24 @@ impl Plan {
         };
         let bound = bind_adapters(adapters).await?;
         let sources = bound.iter().map(|adapter| source_of(adapter, &config)).collect();
-        let mut node =
-            Node::assemble(&config, mappings, sources, clock, site_key, (authenticator, audit), (http.1, admin.1));
+        let mut node = Node::assemble(
+            &config,
+            mappings,
+            sources,
+            Arc::clone(&clock),
+            site_key,
+            (authenticator, audit),
+            (http.1, admin.1),
+        );
         let hub = node.gateway.hub.clone();
         let http_address = http.1;
-        node.serve_http(http, tls.clone(), hub.routes(), config.http.limits.clone());
+        let mut routes = hub.routes();
+        if let Some(issuer) = token_issuer {
+            let sessions = Arc::clone(&node.sessions);
+            node.token_url = Some(hub.url_at(TOKEN_PATH, http_address, tls.is_some()));
+            routes = routes.merge(TokenEndpoint { issuer, sessions, hub: hub.clone(), clock }.routes());
+        }
+        node.serve_http(http, tls.clone(), routes, config.http.limits.clone());
         if let Some(tls) = tls {
             node.keep_certificate(tls);
         }
@@ -211,7 +228,7 @@ impl Node {
         (authenticator, audit): (Authenticator, AuditLog),
         (http, admin): (SocketAddr, SocketAddr),
     ) -> Self {
-        let hub = Hub::guarded(config.hub.clone(), Arc::clone(&clock), authenticator, audit.clone());
+        let hub = Hub::start(config.hub.clone(), Arc::clone(&clock), authenticator, audit.clone());
         let hub_url = hub.url(http, config.http.tls.is_some());
         let sessions = Arc::new(Directory::new(site_key, &config.sessions));
         let remember = Duration::try_from(config.store.remember).unwrap_or_default();
@@ -231,6 +248,7 @@ impl Node {
             hub_url,
             admin_url: format!("http://{admin}"),
             connector_url: None,
+            token_url: None,
             adapters: Vec::new(),
             sessions,
             journal,
@@ -331,6 +349,9 @@ impl fmt::Display for Node {
         writeln!(formatter, "operator       {}", self.admin_url)?;
         if let Some(connector) = &self.connector_url {
             writeln!(formatter, "connector      {connector}")?;
+        }
+        if let Some(token) = &self.token_url {
+            writeln!(formatter, "tokens         {token}")?;
         }
         if self.gateway.sessions.topics_are_names() {
             writeln!(

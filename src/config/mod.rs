@@ -22,6 +22,7 @@ use crate::audit::AuditSettings;
 use crate::http::HttpSettings;
 use crate::hub::HubSettings;
 use crate::security::{AuthSettings, TlsSettings};
+use crate::token_endpoint;
 
 /// The built-in default file, which is also the configuration's reference.
 pub const DEFAULT: &str = include_str!("../../config/gateway.toml");
@@ -184,6 +185,7 @@ impl Config {
             config.check_mounts(layers, problems);
             config.check_legacy_binding(layers, problems);
             config.check_auth(layers, problems);
+            config.check_clients(layers, problems);
         })
     }
 
@@ -252,6 +254,23 @@ impl Config {
             let table = path.split_last().map_or(path.as_slice(), |(_, table)| table);
             let place = layers.place_of_value(&path).or_else(|| layers.place_of_key(table));
             problems.push(Problem::new(found.message).help(found.help).at(place));
+        }
+    }
+
+    /// What the clients of the gateway's own token endpoint need of the hub (SMA-01).
+    fn check_clients(&self, layers: &Layers, problems: &mut Problems) {
+        if self.auth.client.is_empty() {
+            return;
+        }
+        for (name, text) in self.hub.mounts_at(token_endpoint::PATHS) {
+            problems.push(Problem::new(text).at(layers.place_of_value(&["hub", "mount", name, "path"])));
+        }
+        let served: Vec<&str> = self.hub.served_mounts().collect();
+        for (name, client) in &self.auth.client {
+            let Some(mount) = client.mount.as_deref().filter(|mount| !served.contains(mount)) else { continue };
+            let text = format!("`auth.client.{name}` names a mount that is not served: `{}`", mount.escape_default());
+            let problem = Problem::new(text).help(format!("there are: {}", served.join(", ")));
+            problems.push(problem.at(layers.place_of_value(&["auth", "client", name, "mount"])));
         }
     }
 }

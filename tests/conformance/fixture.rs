@@ -64,7 +64,7 @@ impl Bench {
         let address = listener.local_addr().unwrap();
         let clock = Arc::new(Manual::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_777_882_530)));
         let authenticator = authenticator(Arc::clone(&clock) as _);
-        let hub = Hub::guarded(settings, Arc::clone(&clock) as _, authenticator, audit);
+        let hub = Hub::start(settings, Arc::clone(&clock) as _, authenticator, audit);
         let shutdown = CancellationToken::new();
         tokio::spawn(http::serve(listener, None, hub.routes(), http, shutdown.clone()));
         Self { url: format!("http://{address}/hub"), hub, address, clock, shutdown }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fhircast_gateway::clock::Clock;
 use fhircast_gateway::hub::HubSettings;
 use fhircast_gateway::security::{AuthSettings, Authenticator, HttpFetch, Secrets};
-use fhircast_gateway::store::Secret;
+use fhircast_gateway::store::{Secret, SiteKey};
 use serde_json::json;
 
 use super::fixture::{Answer, Bench, event, put, report_event, subscription, update_event};
@@ -55,8 +55,9 @@ async fn guarded_with(hub: HubSettings) -> Bench {
 pub(super) fn authenticator(clock: Arc<dyn Clock>) -> Authenticator {
     let settings: AuthSettings = toml::from_str(TOKENS).unwrap();
     let tokens: BTreeMap<_, _> = settings.token.keys().map(|name| (name.clone(), Secret::new(token(name)))).collect();
-    let secrets = Secrets { tokens, introspection: None };
-    Authenticator::new(&settings, &secrets, clock, Arc::new(HttpFetch::new().unwrap())).unwrap()
+    let secrets = Secrets { tokens, ..Secrets::default() };
+    let key = SiteKey::from_bytes(&[7; 32]);
+    Authenticator::new(&settings, &secrets, &key, clock, Arc::new(HttpFetch::new().unwrap())).unwrap()
 }
 
 impl Bench {

@@ -27,7 +27,7 @@ use self::subscribe::{subscription, subscription_rules};
 use super::mount::Mount;
 use super::policy::Policy;
 use super::problem::Problem;
-use super::{Hub, guard, metadata};
+use super::{Hub, metadata};
 use crate::fhircast::SubscriptionRequest;
 use crate::fhircast::configuration::{Configuration, Offer};
 use crate::fhircast::json::Members;
@@ -66,7 +66,7 @@ pub(super) fn routes(hub: &Hub) -> Router {
         // Pages of the first year connect at the origin, whatever hub.url is (CLI-39).
         routes = routes.route("/bind/{id}", get(bind_at_origin).with_state(hub.clone()));
     }
-    routes.layer(axum::middleware::from_fn_with_state(hub.clone(), guard::guard))
+    hub.guarded(routes)
 }
 
 /// A topic may hold any character, a slash too (CLI-04): it is the rest of the path.
