@@ -197,7 +197,9 @@ impl Plan {
         if let Some(issuer) = token_issuer {
             let sessions = Arc::clone(&node.sessions);
             node.token_url = Some(hub.url_at(TOKEN_PATH, http_address, tls.is_some()));
-            routes = routes.merge(TokenEndpoint { issuer, sessions, hub: hub.clone(), clock }.routes());
+            routes = routes.merge(
+                TokenEndpoint { issuer, sessions, hub: hub.clone(), audit: node.gateway.audit.clone(), clock }.routes(),
+            );
         }
         node.serve_http(http, tls.clone(), routes, config.http.limits.clone());
         if let Some(tls) = tls {

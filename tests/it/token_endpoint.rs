@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fhircast_gateway::client::{self, Frame, Subscriber, SubscriberOptions};
 use fhircast_gateway::clock::System;
 use fhircast_gateway::node::Plan;
-use fhircast_gateway::store::SiteKey;
+use fhircast_gateway::store::{SiteKey, audit_files};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -140,6 +140,27 @@ async fn sma_01_a_token_outlives_a_restart_of_the_gateway() {
     let hub = after.at("/hub");
     assert!(subscribe(&hub, topic, "Patient-open", token).await.is_ok());
     assert!(subscribe(&hub, topic, "Patient-open", &format!("{token}x")).await.is_err());
+}
+
+#[tokio::test]
+async fn ira_23_sma_01_tokens_given_and_refused_are_audited() {
+    let directory = TempDir::new().unwrap();
+    let store = directory.path().join("data");
+    let client =
+        format!("scopes = \"fhircast/*.read\"\nuser = \"mlindqv\"\n[store]\ndirectory = \"{}\"", store.display());
+    let plan = plan(&secret_file(directory.path(), 0o600), &client);
+    let bench = Bench { gateway: Gateway { node: plan.start(Arc::new(System)).await.unwrap() }, _directory: directory };
+    let token = bench.token("").await["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(bench.post("grant_type=password").await.status(), 400);
+    let Bench { gateway, _directory } = bench;
+    assert!(gateway.node.drain().await);
+    let files = audit_files(&store.join("audit")).unwrap();
+    let text = fs::read_to_string(&files[0].0).unwrap();
+    let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let outcomes: Vec<_> = events.iter().map(|event| event["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["0", "4"]);
+    assert_eq!(events[0]["agent"][0]["who"]["identifier"]["value"], "[\"\",\"mlindqv\",\"dictation\"]");
+    assert!(!text.contains(&token) && !text.contains(SECRET));
 }
 
 #[tokio::test]
