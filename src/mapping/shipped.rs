@@ -3,7 +3,8 @@
 use super::source::SourceFile;
 
 /// Name and text of each, by name.
-const SHIPPED: [(&str, &str); 2] = [
+const SHIPPED: [(&str, &str); 3] = [
+    ("hl7v2/patient", include_str!("../../mappings/hl7v2/patient.toml")),
     ("hl7v2/radiology", include_str!("../../mappings/hl7v2/radiology.toml")),
     ("vendors/acme-ris", include_str!("../../mappings/vendors/acme-ris.toml")),
 ];
