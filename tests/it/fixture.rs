@@ -19,9 +19,11 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Every event of the catalogue.
-pub(crate) const ALL_EVENTS: [&str; 6] = [
+pub(crate) const ALL_EVENTS: [&str; 8] = [
     "Patient-open",
     "Patient-close",
+    "Encounter-open",
+    "Encounter-close",
     "ImagingStudy-open",
     "ImagingStudy-close",
     "DiagnosticReport-open",
