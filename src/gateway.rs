@@ -11,12 +11,16 @@ use fhircast_gateway_adapter_api::{BoxFuture, Clock, Fault, Inbound, Outcome, Re
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
+mod age;
+
 use crate::config::Nobody;
 use crate::fhircast::NewEvent;
 use crate::hub::{Hub, PublishRefusal};
 use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Refusal, Selection};
 use crate::sessions::{Directory, Seat};
 use crate::store::{Admission, Journal, MessageKey, Record, Ticket, sha_256};
+
+pub use age::SourceClocks;
 
 /// Takes what the adapters receive, and says what became of it.
 pub struct Gateway {
@@ -34,6 +38,8 @@ pub struct Gateway {
     pub journal: Arc<Journal>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// The sources' own.
+    pub source_clocks: SourceClocks,
 }
 
 /// What the pipeline must know of a source.
@@ -57,8 +63,8 @@ struct Handled {
     mapping: Option<String>,
     topic: Option<String>,
     events: Vec<(String, String)>,
-    /// Why it was ignored; a refusal carries its own reason.
-    note: Option<&'static str>,
+    /// Why it was ignored, or which of its events were too old; a refusal carries its own reason.
+    note: Option<String>,
 }
 
 impl Gateway {
@@ -104,25 +110,44 @@ impl Gateway {
         if mapped.events.is_empty() {
             return Handled::ignored(Some(mapping), "none of its mapping's events holds");
         }
-        self.publish(event_namespace(inbound, body), received, mapping, mapped).await
+        let Mapped { session, events } = mapped;
+        let (events, too_old) = self.source_clocks.sift(&inbound.source, events, timestamp(received));
+        if events.is_empty() {
+            return Handled::taken(mapping, too_old);
+        }
+        let seat = Seat { user: session.user, workstation: session.workstation };
+        self.publish(event_namespace(inbound, body), received, mapping, (seat, events, too_old)).await
     }
 
-    async fn publish(&self, message: Uuid, received: SystemTime, mapping: &Mapping, mapped: Mapped) -> Handled {
-        let seat = Seat { user: mapped.session.user, workstation: mapped.session.workstation };
+    async fn publish(
+        &self,
+        message: Uuid,
+        received: SystemTime,
+        mapping: &Mapping,
+        (seat, events, mut too_old): (Seat, Vec<(usize, MappedEvent)>, Vec<String>),
+    ) -> Handled {
         let Some(topic) = self.sessions.topic(&seat) else { return self.nobody(mapping) };
         let now = timestamp(received);
         self.sessions.note(seat, &topic, now);
-        let mut result = Handled::ignored(Some(mapping), "");
-        for (index, event) in mapped.events.into_iter().enumerate() {
-            let id = Uuid::new_v5(&message, &index.to_be_bytes()).to_string();
+        let mut published = Vec::new();
+        for (number, event) in events {
+            let id = Uuid::new_v5(&message, &number.to_be_bytes()).to_string();
             let name = event.name.to_string();
-            if let Err(refusal) = self.publish_one(&topic, id.clone(), now, event).await {
-                let outcome = unpublished(&name, &refusal);
-                return Handled { outcome, topic: Some(topic), note: None, ..result };
+            match self.publish_one(&topic, id.clone(), now, event).await {
+                Ok(()) => published.push((name, id)),
+                Err(refusal) if refusal.is_outdated() => too_old.push(format!("{name}: {refusal}")),
+                Err(refusal) => {
+                    let outcome = unpublished(&name, &refusal);
+                    return Handled {
+                        outcome,
+                        topic: Some(topic),
+                        events: published,
+                        ..Handled::taken(mapping, too_old)
+                    };
+                }
             }
-            result.events.push((name, id));
         }
-        Handled { outcome: Outcome::Accepted, topic: Some(topic), note: None, ..result }
+        Handled { topic: Some(topic), events: published, ..Handled::taken(mapping, too_old) }
     }
 
     async fn publish_one(
@@ -132,7 +157,7 @@ impl Gateway {
         now: jiff::Timestamp,
         event: MappedEvent,
     ) -> Result<(), PublishRefusal> {
-        let event = NewEvent { id, timestamp: now, name: event.name, context: event.context };
+        let event = NewEvent { id, timestamp: now, name: event.name, context: event.context, occurred: event.occurred };
         self.hub.publish(topic, event).await.map(drop)
     }
 
@@ -153,10 +178,11 @@ impl Gateway {
 
     fn conclude(&self, inbound: &Inbound, received: SystemTime, ticket: Ticket, result: Handled) -> Outcome {
         result.log(inbound);
+        let outcome = result.name();
         let record = Record {
             mapping: result.mapping,
-            outcome: outcome_name(&result.outcome),
-            reason: reason(&result.outcome).or(result.note).map(str::to_owned),
+            outcome,
+            reason: reason(&result.outcome).map(str::to_owned).or(result.note),
             topic: result.topic,
             events: result.events,
             ..self.record(inbound, received)
@@ -183,13 +209,30 @@ impl Gateway {
 }
 
 impl Handled {
-    fn ignored(mapping: Option<&Mapping>, note: &'static str) -> Self {
+    /// Taken; what of it was too old to be shown is in the note.
+    fn taken(mapping: &Mapping, too_old: Vec<String>) -> Self {
+        let note = (!too_old.is_empty()).then(|| format!("too old: {}", too_old.join("; ")));
+        Self { outcome: Outcome::Accepted, note, ..Self::ignored(Some(mapping), "") }
+    }
+
+    fn ignored(mapping: Option<&Mapping>, note: &str) -> Self {
         Self {
             outcome: Outcome::Ignored,
             mapping: mapping.map(|mapping| mapping.name().to_owned()),
             topic: None,
             events: Vec::new(),
-            note: Some(note),
+            note: Some(note.to_owned()),
+        }
+    }
+
+    /// What the journal calls it.
+    fn name(&self) -> &'static str {
+        match &self.outcome {
+            Outcome::Accepted if self.events.is_empty() => "too old",
+            Outcome::Accepted => "accepted",
+            Outcome::Ignored => "ignored",
+            Outcome::Rejected(_) => "rejected",
+            Outcome::Unavailable { .. } => "unavailable",
         }
     }
 
@@ -209,6 +252,9 @@ impl Handled {
         let (source, control_id, kind) = (&inbound.source, &inbound.control_id, &inbound.kind);
         let mapping = self.mapping.as_deref().unwrap_or("-");
         match &self.outcome {
+            Outcome::Accepted if self.events.is_empty() => {
+                info!(%source, ?control_id, ?kind, mapping, reason = self.note, "Message not shown.");
+            }
             Outcome::Accepted => {
                 debug!(%source, ?control_id, ?kind, mapping, events = self.events.len(), "Message published.")
             }
@@ -231,15 +277,6 @@ fn unpublished(name: &str, refusal: &PublishRefusal) -> Outcome {
         PublishRefusal::Event(_) | PublishRefusal::Refused(_) | PublishRefusal::Topic => {
             Outcome::Rejected(Rejection { fault: Fault::Internal, reason, field: None })
         }
-    }
-}
-
-fn outcome_name(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Accepted => "accepted",
-        Outcome::Ignored => "ignored",
-        Outcome::Rejected(_) => "rejected",
-        Outcome::Unavailable { .. } => "unavailable",
     }
 }
 

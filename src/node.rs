@@ -23,7 +23,7 @@ use crate::adapters::{Adapter, BoundAdapter, GRAMMARS};
 use crate::admin::Admin;
 use crate::config::{Config, Layers, Problem, Problems};
 use crate::connector::Connector;
-use crate::gateway::{Gateway, Source};
+use crate::gateway::{Gateway, Source, SourceClocks};
 use crate::http::{self, HttpSettings};
 use crate::hub::Hub;
 use crate::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
@@ -211,6 +211,7 @@ impl Node {
             hub,
             journal: Arc::clone(&journal),
             clock,
+            source_clocks: SourceClocks::default(),
         };
         Self {
             hub_url,

@@ -3,15 +3,17 @@
 //! Pure and without locks. Knows no wire: it reads the message by compiled paths only.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use fhircast_gateway_adapter_api::{Fault, Fields, Path};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::expression::View;
 use super::plan::{EventRule, Plan, ResourcePlan, Slot};
 use super::source::Origin;
-use super::{refusal, write};
+use super::{age, refusal, write};
 use crate::fhircast::{ContextEntry, EventName};
 
 /// What a message became.
@@ -39,6 +41,10 @@ pub struct MappedEvent {
     pub name: EventName,
     /// Its context, the anchor first.
     pub context: Vec<ContextEntry>,
+    /// When it happened, where the message tells.
+    pub occurred: Option<Timestamp>,
+    /// How long after that it may still be shown; as long as may be where there is none.
+    pub not_after: Option<Duration>,
     /// The rule that made it.
     pub rule: Origin,
 }
@@ -115,7 +121,9 @@ fn event(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<MappedEvent, 
         RawValue::from_string(json).ok().map(|json| ContextEntry { key: resource.key.clone(), resource: json })
     };
     let context = rule.slots.iter().zip(&identities).filter_map(entry).collect();
-    Ok(MappedEvent { name: rule.name.clone(), context, rule: rule.origin.clone() })
+    let occurred = plan.occurred.as_ref().and_then(|it| age::occurred(&it.value, &view));
+    let (name, not_after, rule) = (rule.name.clone(), rule.not_after.0, rule.origin.clone());
+    Ok(MappedEvent { name, context, occurred, not_after, rule })
 }
 
 /// The ids by their slots' `reference`, as far as they are in the event, and the first identifier behind each of its entries.

@@ -92,6 +92,9 @@ impl Explainer<'_> {
             self.reasons(1, when, view);
         }
         if holds {
+            if let Some(occurred) = &self.plan.occurred {
+                self.template(1, "occurred", occurred, view);
+            }
             self.resources(rule, view);
         }
     }

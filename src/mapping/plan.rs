@@ -4,6 +4,7 @@
 
 use fhircast_gateway_adapter_api::Path;
 
+use super::age::NotAfter;
 use super::condition::Condition;
 use super::expression::Template;
 use super::source::Origin;
@@ -17,6 +18,8 @@ pub(crate) struct Plan {
     /// Which messages it speaks for; none for a base file, which others extend.
     pub(crate) accept: Option<Placed<Condition>>,
     pub(crate) session: SessionPlan,
+    /// When what a message tells happened, where the mapping says where that stands.
+    pub(crate) occurred: Option<Placed<Template>>,
     pub(crate) rules: Vec<EventRule>,
     /// Those of `[context.x]`, then those that single events have in place of them.
     pub(crate) resources: Vec<ResourcePlan>,
@@ -43,6 +46,7 @@ pub(crate) struct EventRule {
     /// One event for each repetition.
     pub(crate) each: Option<Path>,
     pub(crate) when: Option<Condition>,
+    pub(crate) not_after: NotAfter,
     pub(crate) slots: Vec<Slot>,
     pub(crate) origin: Origin,
 }

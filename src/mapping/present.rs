@@ -44,5 +44,9 @@ fn event(event: &MappedEvent) -> Value {
             json!({ "key": entry.key, "resource": resource })
         })
         .collect();
-    json!({ "event": event.name.as_str(), "context": context })
+    let mut shown = json!({ "event": event.name.as_str(), "context": context });
+    if let Some(occurred) = event.occurred {
+        shown["occurred"] = occurred.to_string().into();
+    }
+    shown
 }

@@ -13,5 +13,6 @@ mod fixture;
 mod interop;
 mod main_job;
 mod mappings;
+mod old_news;
 mod tls;
 mod validator;

@@ -3,12 +3,14 @@
 //! Collects all mistakes rather than stop at the first; a part with a mistake is left out of the plan, which is then thrown
 //! away.
 
+mod age;
 mod definitions;
 mod event_context;
 mod resource;
 
 use fhircast_gateway_adapter_api::{Grammar, Path};
 
+use super::age::NotAfter;
 use super::condition::Condition;
 use super::diagnostics::{Problem, did_you_mean};
 use super::expression::Template;
@@ -22,9 +24,22 @@ use crate::fhircast::EventName;
 pub(crate) use event_context::EventContext;
 
 /// The keys of a file.
-const FILE_KEYS: [&str; 11] =
-    ["extends", "protocol", "about", "zone", "events", "accept", "session", "constant", "event", "context", "table"];
-const EVENT_KEYS: [&str; 4] = ["name", "each", "when", "context"];
+const FILE_KEYS: [&str; 13] = [
+    "extends",
+    "protocol",
+    "about",
+    "zone",
+    "occurred",
+    "not_after",
+    "events",
+    "accept",
+    "session",
+    "constant",
+    "event",
+    "context",
+    "table",
+];
+const EVENT_KEYS: [&str; 5] = ["name", "each", "when", "not_after", "context"];
 
 /// Compiles one file after another, and keeps what is wrong with them.
 pub(crate) struct Compiler<'c> {
@@ -54,6 +69,7 @@ impl<'c> Compiler<'c> {
             about: text_of(root.get("about")).map(|text| text.text.clone()),
             accept: compiler.accept(root),
             session: compiler.session(root),
+            occurred: compiler.occurred(root),
             rules: Vec::new(),
             resources,
         };
@@ -146,10 +162,11 @@ impl FileCompiler<'_, '_> {
             self.compiler.expected("tables: write [[event]]", entry);
             return Vec::new();
         };
-        items.iter().filter_map(|item| self.rule(item, root, plan)).collect()
+        let not_after = self.not_after(root);
+        items.iter().filter_map(|item| self.rule(item, root, not_after, plan)).collect()
     }
 
-    fn rule(&mut self, item: &Item, root: &Table, plan: &Plan) -> Option<EventRule> {
+    fn rule(&mut self, item: &Item, root: &Table, not_after: Option<NotAfter>, plan: &Plan) -> Option<EventRule> {
         let Kind::Table(table) = &item.kind else {
             self.problem(Problem::new(item.place, "an event is a table: write [[event]]"));
             return None;
@@ -164,8 +181,9 @@ impl FileCompiler<'_, '_> {
         self.report_contradiction(table, plan, when.as_ref());
         let event = self.event_name(name)?;
         let slots = self.slots(&event, item.place, table.get("context"), root, plan);
+        let not_after = NotAfter::of(&event, self.not_after(table), not_after);
         let origin = self.compiler.sources.origin(name.place);
-        Some(EventRule { name: event, each, when: when.map(|when| when.value), slots, origin })
+        Some(EventRule { name: event, each, when: when.map(|when| when.value), not_after, slots, origin })
     }
 
     fn event_name(&mut self, entry: &Entry) -> Option<EventName> {
