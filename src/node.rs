@@ -24,7 +24,7 @@ use crate::admin::Admin;
 use crate::audit::AuditLog;
 use crate::config::{Config, Layers, Problem, Problems};
 use crate::connector::Connector;
-use crate::gateway::{Gateway, Source};
+use crate::gateway::{Gateway, Source, SourceClocks};
 use crate::http::{self, HttpSettings};
 use crate::hub::Hub;
 use crate::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
@@ -245,6 +245,7 @@ impl Node {
             journal: Arc::clone(&journal),
             audit,
             clock,
+            source_clocks: SourceClocks::default(),
         };
         Self {
             hub_url,

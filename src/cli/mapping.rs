@@ -125,7 +125,7 @@ fn shown(mapping: &str, mapped: &Mapped) -> Value {
             .iter()
             .map(|entry| json!({"key": entry.key, "resource": serde_json::from_str::<Value>(entry.resource.get()).unwrap_or_default()}))
             .collect();
-        json!({"event": event.name.as_str(), "rule": event.rule.to_string(), "context": context})
+        json!({"event": event.name.as_str(), "rule": event.rule.to_string(), "occurred": event.occurred, "context": context})
     });
     json!({
         "mapping": mapping,

@@ -12,6 +12,7 @@
 //! [`Fields`]: fhircast_gateway_adapter_api::Fields
 //! [`Grammar`]: fhircast_gateway_adapter_api::Grammar
 
+mod age;
 mod apply;
 pub mod cases;
 mod catalogue;

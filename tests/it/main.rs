@@ -13,6 +13,7 @@ mod fixture;
 mod interop;
 mod main_job;
 mod mappings;
+mod old_news;
 mod tls;
 mod token_endpoint;
 mod validator;
