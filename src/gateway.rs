@@ -16,7 +16,7 @@ mod age;
 use crate::config::Nobody;
 use crate::fhircast::NewEvent;
 use crate::hub::{Hub, PublishRefusal};
-use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Refusal, Selection};
+use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Refusal};
 use crate::sessions::{Directory, Seat};
 use crate::store::{Admission, Journal, MessageKey, Record, Ticket, sha_256};
 
@@ -98,10 +98,8 @@ impl Gateway {
         let Some(source) = self.sources.get(&inbound.source) else {
             return Handled::rejected(None, Fault::Internal, "its source is not configured".into());
         };
-        let mapping = match mappings.select(source.mapping.as_deref(), source.protocol, &*inbound.fields) {
-            Selection::One(mapping) => mapping,
-            Selection::None => return Handled::ignored(None, "no mapping speaks for it"),
-            Selection::Several(ambiguity) => return Handled::rejected(None, Fault::Internal, ambiguity.to_string()),
+        let Some(mapping) = mappings.select(source.mapping.as_deref(), source.protocol, &*inbound.fields) else {
+            return Handled::ignored(None, "no mapping speaks for it");
         };
         let mapped = match mapping.apply(&*inbound.fields) {
             Ok(mapped) => mapped,

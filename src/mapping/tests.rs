@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::parse;
 use super::testing::{Note, load, outcome};
-use super::{Selection, parse};
 
 /// What stands under the `x` of a patient, of which `members` say it, for `message`; null for nothing.
 fn check(members: &str, message: &str, expected: serde_json::Value) {
@@ -276,20 +276,33 @@ fn what_an_event_needs_and_the_message_lacks_is_refused_in_the_sources_words() {
 }
 
 #[test]
-fn two_mappings_that_accept_one_message_are_a_located_problem() {
-    let text = "protocol = 'notes'\n[accept]\nwhen = 'A'\n";
-    let set = load(&[("one", text), ("two", text), ("none", "protocol = 'notes'")]).unwrap();
-    let Selection::Several(ambiguity) = set.select(None, "notes", &Note::new("A: 1")) else { panic!("ambiguous") };
-    assert_eq!(
-        ambiguity.to_string(),
-        "more than one mapping speaks for this message: one (mappings/one.toml:3), two (mappings/two.toml:3)"
-    );
-    assert!(
-        matches!(set.select(Some("two"), "notes", &Note::new("A: 1")), Selection::One(mapping) if mapping.name() == "two")
-    );
-    assert!(matches!(set.select(Some("two"), "notes", &Note::new("")), Selection::None));
-    assert!(matches!(set.select(Some("none"), "notes", &Note::new("")), Selection::One(_)));
-    assert!(matches!(set.select(None, "hl7v2", &Note::new("A: 1")), Selection::None));
+fn two_mappings_that_could_accept_one_message_are_a_mistake_at_both_places() {
+    let accepts = |condition: &str| format!("protocol = 'notes'\n[accept]\nwhen = '{condition}'\n");
+    let (one, two) = (accepts("A == \"x\" or B"), accepts("A == \"y\""));
+    insta::assert_snapshot!("rivals", load(&[("one", &one), ("two", &two), ("three", &accepts("C"))]).unwrap_err());
+    let (one, two) = (accepts("A == \"x\""), accepts("A == \"y\""));
+    assert!(load(&[("one", &one), ("two", &two), ("none", "protocol = 'notes'")]).is_ok());
+}
+
+#[test]
+fn a_message_finds_its_mapping_by_accept_by_listener_or_by_both() {
+    let one = "protocol = 'notes'\n[accept]\nwhen = 'A == \"x\"'\n";
+    let two = "protocol = 'notes'\n[accept]\nwhen = 'A == \"y\"'\n";
+    let set = load(&[("one", one), ("two", two), ("z", "extends = 'two'"), ("none", "protocol = 'notes'")]);
+    let set = set.unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+    for (configured, protocol, message, expected) in [
+        (None, "notes", "A: x", Some("one")),
+        (None, "notes", "A: y", Some("z")),
+        (None, "notes", "A: z", None),
+        (None, "hl7v2", "A: x", None),
+        (Some("two"), "notes", "A: y", Some("two")),
+        (Some("two"), "notes", "A: x", None),
+        (Some("none"), "notes", "", Some("none")),
+        (Some("other"), "notes", "A: x", None),
+    ] {
+        let selected = set.select(configured, protocol, &Note::new(message));
+        assert_eq!(selected.map(super::Mapping::name), expected, "{configured:?} {message}");
+    }
 }
 
 #[test]
