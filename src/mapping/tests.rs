@@ -160,6 +160,44 @@ fn extended(child: &str, message: &str) -> serde_json::Value {
 }
 
 #[test]
+fn a_named_expression_stands_wherever_its_name_does_and_a_child_replaces_it_for_all() {
+    let base = r#"
+protocol = "notes"
+[constant]
+dash = "-"
+[expression]
+whole = "${A or B | upper}"
+part  = "${.1 | prefix dash}"
+[session]
+user = "${whole}"
+workstation = "at ${whole | lower or 'nowhere'}"
+[[event]]
+name = "Patient-close"
+when = "whole == 'x'"
+[context.patient]
+id = "1"
+[[context.patient.name]]
+each = "N"
+family = "${part}"
+"#;
+    let set = load(&[("base", base), ("child", "extends = 'base'\n[expression]\npart = '${.2}'")]).unwrap();
+    let outcome = |mapping: &str, message: &str| set.mapping(mapping).unwrap().outcome(&Note::new(message));
+    assert_eq!(outcome("base", "B: y")["session"], json!({ "user": "Y", "workstation": "at y" }));
+    assert_eq!(outcome("base", "A: \"\"\nB: y")["session"], json!({}), "what is deleted is so behind a name too");
+    let names =
+        |mapping: &str| outcome(mapping, "A: x\nN: a^b~c^d")["events"][0]["context"][0]["resource"]["name"].clone();
+    assert_eq!(names("base"), json!([{ "family": "-a" }, { "family": "-c" }]));
+    assert_eq!(names("child"), json!([{ "family": "b" }, { "family": "d" }]));
+    assert_eq!(outcome("base", "B: x")["events"], json!([]), "upper gives X");
+}
+
+#[test]
+fn mistakes_in_named_expressions_are_shown_where_they_stand() {
+    let wrong = "protocol = 'notes'\n[constant]\none = 'x'\n[expression]\none = '${A}'\nloinc = '${A}'\ntext = 'a ${A}'\nother = '${three | upper}'\nthree = '${A | uper}'\n";
+    insta::assert_snapshot!("named", load(&[("wrong", wrong)]).unwrap_err());
+}
+
+#[test]
 fn extends_merges_tables_and_replaces_arrays_unless_they_append() {
     let message = "A: 1\nOPEN: 1\nMRN: 7\nSSN: 8\nSEX: W\nUSER: joe";
     let gender = extended("[table.sex]\nW = \"female\"", message);
@@ -432,6 +470,7 @@ proptest! {
         let names = super::names::Names {
             grammar: &super::testing::Notes,
             constants: [("k".to_owned(), "v".to_owned())].into(),
+            expressions: std::collections::BTreeMap::default(),
             tables: [("sex".to_owned(), super::table::LookupTable::default())].into(),
             zone: None,
             keys: vec!["patient".to_owned()],

@@ -11,6 +11,7 @@ mod coverage;
 mod faults;
 mod fixture;
 mod interop;
+mod language;
 mod main_job;
 mod mappings;
 mod old_news;

@@ -24,7 +24,7 @@ use crate::fhircast::EventName;
 pub(crate) use event_context::EventContext;
 
 /// The keys of a file.
-const FILE_KEYS: [&str; 13] = [
+const FILE_KEYS: [&str; 14] = [
     "extends",
     "protocol",
     "about",
@@ -35,6 +35,7 @@ const FILE_KEYS: [&str; 13] = [
     "accept",
     "session",
     "constant",
+    "expression",
     "event",
     "context",
     "table",
