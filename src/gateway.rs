@@ -20,7 +20,7 @@ use crate::audit::{Action, Agent, AuditLog, Entry, PatientWords};
 use crate::config::{Merged, Nobody};
 use crate::fhircast::NewEvent;
 use crate::hub::{Hub, PublishRefusal, topic_digest};
-use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Selection, SessionWords};
+use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, SessionWords};
 use crate::sessions::{Directory, Seat};
 use crate::store::{Admission, Journal, MessageKey, Record, Ticket, sha_256};
 
@@ -115,10 +115,8 @@ impl Gateway {
         let Some(source) = self.sources.get(&inbound.source) else {
             return Handled::rejected(None, Fault::Internal, "its source is not configured".into());
         };
-        let mapping = match mappings.select(source.mapping.as_deref(), source.protocol, &*inbound.fields) {
-            Selection::One(mapping) => mapping,
-            Selection::None => return Handled::ignored(None, "no mapping speaks for it"),
-            Selection::Several(ambiguity) => return Handled::rejected(None, Fault::Internal, ambiguity.to_string()),
+        let Some(mapping) = mappings.select(source.mapping.as_deref(), source.protocol, &*inbound.fields) else {
+            return Handled::ignored(None, "no mapping speaks for it");
         };
         let Mapped { retired, events, .. } = match mapping.apply(&*inbound.fields) {
             Ok(mapped) => mapped,

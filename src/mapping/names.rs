@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use fhircast_gateway_adapter_api::Grammar;
 use jiff::tz::TimeZone;
 
+use super::expression::Expression;
 use super::function::Surroundings;
 use super::table::LookupTable;
 
@@ -27,6 +28,8 @@ const HL7_TABLES: &str = "http://terminology.hl7.org/CodeSystem/";
 pub(crate) struct Names<'g> {
     pub(crate) grammar: &'g dyn Grammar,
     pub(crate) constants: BTreeMap<String, String>,
+    /// Whole expressions by their names.
+    pub(crate) expressions: BTreeMap<String, Expression>,
     pub(crate) tables: BTreeMap<String, LookupTable>,
     pub(crate) zone: Option<TimeZone>,
     /// The context keys of the mapping's resources, in order.
@@ -63,7 +66,8 @@ impl Names<'_> {
     pub(crate) fn all(&self) -> Vec<String> {
         let systems = CODE_SYSTEMS.iter().map(|(name, _)| (*name).to_owned());
         let resources = self.keys.iter().map(|key| format!("{key}.id"));
-        self.constants.keys().cloned().chain(systems).chain(resources).chain([FIRST_IDENTIFIER.to_owned()]).collect()
+        let own = self.constants.keys().chain(self.expressions.keys()).cloned();
+        own.chain(systems).chain(resources).chain([FIRST_IDENTIFIER.to_owned()]).collect()
     }
 }
 

@@ -12,13 +12,16 @@ use super::expression::View;
 use super::file::{self, Kind, Table};
 use super::merge::merge;
 use super::plan::Plan;
-use super::source::{Origin, SourceFile, Sources};
+use super::rivalry;
+use super::source::{SourceFile, Sources};
 use super::table_file;
 
 /// The mappings in force.
 #[derive(Debug)]
 pub struct MappingSet {
     mappings: BTreeMap<String, Mapping>,
+    /// Those with an `[accept]`; each before what it extends.
+    speaking: Vec<String>,
 }
 
 /// One mapping, merged with what it extends, and compiled.
@@ -26,28 +29,11 @@ pub struct MappingSet {
 pub struct Mapping {
     name: String,
     path: String,
+    /// What it extends, what that extends, and so on.
+    lineage: Vec<String>,
     pub(super) plan: Plan,
     pub(super) merged: Table,
     pub(super) sources: Arc<Sources>,
-}
-
-/// Which mapping speaks for a message.
-#[derive(Clone, Debug)]
-pub enum Selection<'s> {
-    /// Just this one.
-    One(&'s Mapping),
-    /// None.
-    None,
-    /// More than one, which is a mistake in the mappings. `Display` of the problem says which, and where.
-    Several(Ambiguity),
-}
-
-/// The mappings that claim one message, and where each says so.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than one mapping speaks for this message: {}", self.in_words())]
-pub struct Ambiguity {
-    /// Each mapping's name, and the line of its `accept`.
-    pub claims: Vec<(String, Origin)>,
 }
 
 impl MappingSet {
@@ -68,17 +54,22 @@ impl MappingSet {
             true => None,
             false => family.merged(file, &mut problems),
         };
-        let merged: Vec<Option<Table>> = files.iter().enumerate().map(&mut merge).collect();
+        let merged: Vec<Option<(Table, Vec<String>)>> = files.iter().enumerate().map(&mut merge).collect();
         let mut compiler = Compiler { sources: &sources, grammars, problems };
         let mut mappings = BTreeMap::new();
         for (index, merged) in merged.into_iter().enumerate() {
-            let Some(merged) = merged else { continue };
+            let Some((merged, lineage)) = merged else { continue };
             let Some(plan) = compiler.compile(&merged, index) else { continue };
             let SourceFile { name, path, .. } = files[index].clone();
-            mappings.insert(name.clone(), Mapping { name, path, plan, merged, sources: Arc::clone(&sources) });
+            mappings.insert(name.clone(), Mapping { name, path, lineage, plan, merged, sources: Arc::clone(&sources) });
         }
-        let problems = compiler.problems;
-        if problems.is_empty() { Ok(Self { mappings }) } else { Err(Diagnostics::new(sources, problems)) }
+        let mut problems = compiler.problems;
+        rivalry::report(&mappings, &mut problems);
+        if problems.is_empty() {
+            Ok(Self { speaking: speaking(&mappings), mappings })
+        } else {
+            Err(Diagnostics::new(sources, problems))
+        }
     }
 
     /// The names of all mappings, in order.
@@ -97,20 +88,22 @@ impl MappingSet {
     }
 
     /// The mapping that speaks for a message of `protocol`: the one that its listener is configured with, if it accepts the
-    /// message; where none is configured, the one that accepts it by its own `[accept]`.
-    pub fn select(&self, configured: Option<&str>, protocol: &str, fields: &dyn Fields) -> Selection<'_> {
+    /// message; where none is configured, the one that accepts it by its own `[accept]`. Of a mapping and one that it extends the
+    /// first speaks; no others can both accept one message.
+    pub fn select(&self, configured: Option<&str>, protocol: &str, fields: &dyn Fields) -> Option<&Mapping> {
         if let Some(name) = configured {
-            let mapping = self.mapping(name).filter(|mapping| mapping.takes(protocol, fields));
-            return mapping.map_or(Selection::None, Selection::One);
+            return self.mapping(name).filter(|mapping| mapping.takes(protocol, fields));
         }
-        let claims = |mapping: &&Mapping| mapping.plan.accept.is_some() && mapping.takes(protocol, fields);
-        let claiming: Vec<&Mapping> = self.mappings.values().filter(claims).collect();
-        match claiming.as_slice() {
-            [] => Selection::None,
-            [only] => Selection::One(only),
-            several => Selection::Several(Ambiguity { claims: several.iter().filter_map(|it| it.claim()).collect() }),
-        }
+        let mut speaking = self.speaking.iter().filter_map(|name| self.mapping(name));
+        speaking.find(|mapping| mapping.takes(protocol, fields))
     }
+}
+
+/// The mappings with an `[accept]`: those that extend more come first, and so each before what it extends.
+fn speaking(mappings: &BTreeMap<String, Mapping>) -> Vec<String> {
+    let mut speaking: Vec<&Mapping> = mappings.values().filter(|mapping| mapping.plan.accept.is_some()).collect();
+    speaking.sort_by_key(|mapping| std::cmp::Reverse(mapping.lineage.len()));
+    speaking.into_iter().map(|mapping| mapping.name.clone()).collect()
 }
 
 impl Mapping {
@@ -139,6 +132,11 @@ impl Mapping {
         !self.plan.rules.is_empty()
     }
 
+    /// Whether it extends the mapping `name`, or extends one that does.
+    pub(super) fn extends(&self, name: &str) -> bool {
+        self.lineage.iter().any(|ancestor| ancestor == name)
+    }
+
     /// Whether it speaks for a message: its `[accept]` holds, or it has none.
     pub fn accepts(&self, fields: &dyn Fields) -> bool {
         self.plan.accept.as_ref().is_none_or(|accept| accept.value.holds(&View::new(fields)))
@@ -162,19 +160,7 @@ impl Mapping {
     fn takes(&self, protocol: &str, fields: &dyn Fields) -> bool {
         self.plan.protocol == protocol && self.accepts(fields)
     }
-
-    fn claim(&self) -> Option<(String, Origin)> {
-        self.plan.accept.as_ref().map(|accept| (self.name.clone(), accept.origin.clone()))
-    }
 }
-
-impl Ambiguity {
-    fn in_words(&self) -> String {
-        let claims = self.claims.iter().map(|(name, origin)| format!("{name} ({origin})"));
-        claims.collect::<Vec<_>>().join(", ")
-    }
-}
-
 /// The files of one load, each as it was written, and who extends whom.
 struct Family<'s> {
     sources: &'s Sources,
@@ -182,10 +168,12 @@ struct Family<'s> {
 }
 
 impl Family<'_> {
-    /// File number `file`, merged over all that it extends. None, with the reason in `problems`, if one of those is not there.
-    fn merged(&self, file: usize, problems: &mut Vec<Problem>) -> Option<Table> {
+    /// File number `file`, merged over all that it extends, and their names. None, with the reason in `problems`, if one of those is not there.
+    fn merged(&self, file: usize, problems: &mut Vec<Problem>) -> Option<(Table, Vec<String>)> {
         let mut merged: Option<Table> = None;
-        for member in self.lineage(file, problems)?.into_iter().rev() {
+        let lineage = self.lineage(file, problems)?;
+        let names = lineage[1..].iter().map(|ancestor| self.sources.files[*ancestor].name.clone()).collect();
+        for member in lineage.into_iter().rev() {
             let own = self.trees[member].clone();
             let mut both = match merged {
                 Some(parent) => merge(parent, own),
@@ -195,7 +183,7 @@ impl Family<'_> {
             table_file::read_named(&mut both, self.sources, problems);
             merged = Some(both);
         }
-        merged
+        merged.map(|merged| (merged, names))
     }
 
     /// The file, what it extends, what that extends, and so on.

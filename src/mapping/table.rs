@@ -42,6 +42,11 @@ impl LookupTable {
         }
     }
 
+    /// The codes that are listed, in no order; `"*"` does not count.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = &str> {
+        self.rows.keys().map(|code| &**code).filter(|code| *code != "*")
+    }
+
     /// Whether `code` is listed; `"*"` does not count.
     pub(crate) fn lists(&self, code: &str) -> bool {
         code != "*" && self.rows.contains_key(code)

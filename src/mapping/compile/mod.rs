@@ -25,7 +25,7 @@ use crate::fhircast::EventName;
 pub(crate) use event_context::EventContext;
 
 /// The keys of a file.
-const FILE_KEYS: [&str; 14] = [
+const FILE_KEYS: [&str; 15] = [
     "extends",
     "protocol",
     "about",
@@ -36,6 +36,7 @@ const FILE_KEYS: [&str; 14] = [
     "accept",
     "session",
     "constant",
+    "expression",
     "event",
     "merge",
     "context",
