@@ -1,6 +1,7 @@
 //! Templates and the expressions in them, as compiled: paths are resolved, calls are checked. Reading them is `parse`.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use fhircast_gateway_adapter_api::{Fields, Path};
 
@@ -34,6 +35,8 @@ pub(crate) struct Pipeline {
     pub(crate) calls: Vec<Call>,
     /// As written, for explanations.
     pub(crate) text: Box<str>,
+    /// Where it stands in the template or condition, for diagnostics.
+    pub(crate) span: Range<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -114,7 +117,7 @@ impl Expression {
         values.find(|value| *value != Data::Absent).unwrap_or(Data::Absent)
     }
 
-    fn reads_message(&self) -> bool {
+    pub(crate) fn reads_message(&self) -> bool {
         self.alternatives.iter().any(|alternative| alternative.operand.reads_message())
     }
 
@@ -147,7 +150,7 @@ impl Operand {
         }
     }
 
-    fn reads_message(&self) -> bool {
+    pub(crate) fn reads_message(&self) -> bool {
         match self {
             Self::Text(_) => false,
             Self::Group(expression) => expression.reads_message(),

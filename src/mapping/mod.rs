@@ -20,6 +20,7 @@ mod condition;
 mod diagnostics;
 mod explain;
 mod expression;
+mod fhir;
 mod file;
 mod function;
 mod merge;

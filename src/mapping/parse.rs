@@ -118,7 +118,8 @@ impl<'t> Parser<'t> {
             calls.push(self.call()?);
             end = self.at;
         }
-        Ok(Pipeline { operand, calls, text: self.text[start..end].trim_end().into() })
+        let text = self.text[start..end].trim_end();
+        Ok(Pipeline { operand, calls, text: text.into(), span: start..start + text.len() })
     }
 
     fn operand(&mut self) -> Result<Operand, Mistake> {
@@ -279,8 +280,9 @@ impl<'t> Parser<'t> {
         let start = self.at;
         let operand = self.pipeline()?;
         let (comparison, negated) = self.comparison()?;
-        let text = self.text[start..self.at].trim().into();
-        Ok(Condition::Test(Test { operand, comparison, negated, text }))
+        let text = self.text[start..self.at].trim_end();
+        let span = start..start + text.len();
+        Ok(Condition::Test(Test { operand, comparison, negated, text: text.into(), span }))
     }
 
     /// What the operand is compared with, and whether it must differ.

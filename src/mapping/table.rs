@@ -47,6 +47,11 @@ impl LookupTable {
         code != "*" && self.rows.contains_key(code)
     }
 
+    /// Whether `other` is this very table.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.rows, &other.rows)
+    }
+
     fn meaning(&self, code: &str) -> Option<&Meaning> {
         self.rows.get(code.trim()).or_else(|| self.rows.get("*"))
     }

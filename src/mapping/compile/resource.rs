@@ -2,6 +2,7 @@
 
 use super::super::catalogue;
 use super::super::diagnostics::{Problem, did_you_mean};
+use super::super::fhir::Checker;
 use super::super::file::{Entry, Item, Kind, Table};
 use super::super::plan::{Element, Member, Node, Object, Placed, ResourcePlan};
 use super::{FileCompiler, text_of};
@@ -16,13 +17,27 @@ impl FileCompiler<'_, '_> {
             return Vec::new();
         };
         let keys: Vec<String> = context.entries.iter().map(|entry| entry.key.clone()).collect();
-        context.entries.iter().filter_map(|entry| self.resource(entry, &keys)).collect()
+        let resources: Vec<ResourcePlan> =
+            context.entries.iter().filter_map(|entry| self.resource(entry, &keys)).collect();
+        self.check_resources(root, context, &resources);
+        resources
+    }
+
+    /// Against FHIR R4.
+    fn check_resources(&mut self, root: &Table, context: &Table, resources: &[ResourcePlan]) {
+        let mut checker = Checker::new(self.compiler.sources, &self.names, root);
+        for ResourcePlan { key, resource, .. } in resources {
+            if let Some(Entry { item: Item { kind: Kind::Table(table), .. }, .. }) = context.get(key) {
+                checker.resource(resource, &format!("context.{key}"), table);
+            }
+        }
+        let problems = checker.finish();
+        self.compiler.problems.extend(problems);
     }
 
     fn resource(&mut self, entry: &Entry, keys: &[String]) -> Option<ResourcePlan> {
         let table = self.compiler.expect_table(entry)?;
         let resource = self.resource_type(entry, table)?;
-        self.report_unknown_elements(&resource, table);
         // An id made of another resource's id, or of what lies behind that, would depend on the order of evaluation.
         self.names.keys.clear();
         let id = table.get("id").and_then(|entry| self.template_entry(entry));
@@ -50,19 +65,6 @@ impl FileCompiler<'_, '_> {
                 let message = format!("`{}` is no context key of FHIRcast's own events", entry.key);
                 self.problem(Problem::new(entry.place, message).help(help));
                 None
-            }
-        }
-    }
-
-    fn report_unknown_elements(&mut self, resource: &str, table: &Table) {
-        let Some(elements) = catalogue::elements(resource) else { return };
-        for entry in &table.entries {
-            let known = entry.key.starts_with('_') || elements.contains(&entry.key.as_str());
-            if !known {
-                let help = did_you_mean(&entry.key, elements.iter().copied());
-                self.problem(
-                    Problem::new(entry.place, format!("{resource} has no element `{}`", entry.key)).help(help),
-                );
             }
         }
     }

@@ -1,0 +1,69 @@
+//! What an expression can give, as far as that is known before any message: a text of a table, a certain text, an object.
+
+use std::ops::Range;
+
+use super::super::expression::{Expression, Operand, Pipeline};
+use super::super::function::Call;
+use super::super::table::LookupTable;
+
+/// One of the things that an expression can give.
+pub(crate) struct Given<'e> {
+    pub(crate) source: Source<'e>,
+    /// The part of the template that gives it.
+    pub(crate) span: Range<usize>,
+}
+
+pub(crate) enum Source<'e> {
+    /// A day without a time.
+    Date,
+    /// A day, mostly with a time.
+    DateTime,
+    /// Just this text.
+    Literal(&'e str),
+    /// A FHIR object of this type.
+    Object(&'static str),
+    /// A text of one of the table's rows.
+    Rows(&'e LookupTable),
+    /// Some text.
+    Text,
+}
+
+impl<'e> Given<'e> {
+    /// Everything that `expression` can give.
+    pub(crate) fn all(expression: &'e Expression) -> Vec<Self> {
+        expression.alternatives.iter().flat_map(Self::of).collect()
+    }
+
+    fn of(pipeline: &'e Pipeline) -> Vec<Self> {
+        let given = |source| Self { source, span: pipeline.span.clone() };
+        // Steps from the end on: each either passes texts on as they are, or decides what comes out.
+        let mut found = Vec::new();
+        for call in pipeline.calls.iter().rev() {
+            match call {
+                Call::Default(text) => found.push(given(Source::Literal(text))),
+                Call::First | Call::Trim => {}
+                Call::Lookup(table) => {
+                    found.push(given(Source::Rows(table)));
+                    return found;
+                }
+                Call::Date { .. } | Call::DateTime { .. } => {
+                    let day = matches!(call, Call::Date { .. });
+                    found.push(given(if day { Source::Date } else { Source::DateTime }));
+                    return found;
+                }
+                Call::MapToCode(_) => return vec![given(Source::Object("Coding"))],
+                Call::Name => return vec![given(Source::Object("HumanName"))],
+                _ => {
+                    found.push(given(Source::Text));
+                    return found;
+                }
+            }
+        }
+        match &pipeline.operand {
+            Operand::Group(expression) => found.extend(Self::all(expression)),
+            Operand::Text(text) => found.push(given(Source::Literal(text))),
+            Operand::FirstIdentifier | Operand::Path { .. } | Operand::Reference(_) => found.push(given(Source::Text)),
+        }
+        found
+    }
+}
