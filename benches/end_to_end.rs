@@ -178,6 +178,7 @@ fn topics(connection: usize) -> String {
         &fhircast_gateway::config::SessionsConfig {
             topic: fhircast_gateway::config::TopicRule::Unguessable,
             nobody: fhircast_gateway::config::Nobody::Reject,
+            merged: fhircast_gateway::config::Merged::Close,
             max: 1,
         },
     );

@@ -11,9 +11,10 @@ use fhircast_gateway_adapter_api::{BoxFuture, Clock, Fault, Inbound, Outcome, Re
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
-use crate::config::Nobody;
-use crate::fhircast::NewEvent;
-use crate::hub::{Hub, PublishRefusal};
+use crate::audit::{Action, Agent, AuditLog, Entry, PatientWords};
+use crate::config::{Merged, Nobody};
+use crate::fhircast::{Identifier, NewEvent};
+use crate::hub::{Hub, PublishRefusal, Retired, topic_digest};
 use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Refusal, Selection};
 use crate::sessions::{Directory, Seat};
 use crate::store::{Admission, Journal, MessageKey, Record, Ticket, sha_256};
@@ -26,12 +27,16 @@ pub struct Gateway {
     pub sources: HashMap<Arc<str>, Source>,
     /// What becomes of a message that means an event but names nobody.
     pub nobody: Nobody,
+    /// What becomes of contexts whose patient was merged into another.
+    pub merged: Merged,
     /// Whose screen.
     pub sessions: Arc<Directory>,
     /// The hub.
     pub hub: Hub,
     /// What came in.
     pub journal: Arc<Journal>,
+    /// Who showed which patient on whose screen.
+    pub audit: AuditLog,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
 }
@@ -101,22 +106,78 @@ impl Gateway {
             Ok(mapped) => mapped,
             Err(refusal) => return Handled::refused(mapping, refusal),
         };
-        if mapped.events.is_empty() {
-            return Handled::ignored(Some(mapping), "none of its mapping's events holds");
+        let message = event_namespace(inbound, body);
+        let closed = self.retire(inbound, message, received, &mapped.retired).await;
+        match (mapped.events.is_empty(), mapped.retired.is_empty()) {
+            (true, true) => Handled::ignored(Some(mapping), "none of its mapping's events holds"),
+            (true, false) => {
+                Handled { outcome: Outcome::Accepted, events: closed, ..Handled::ignored(Some(mapping), "") }
+            }
+            (false, _) => {
+                let handled = self.publish(inbound, message, received, mapping, mapped).await;
+                Handled { events: [closed, handled.events].concat(), ..handled }
+            }
         }
-        self.publish(event_namespace(inbound, body), received, mapping, mapped).await
     }
 
-    async fn publish(&self, message: Uuid, received: SystemTime, mapping: &Mapping, mapped: Mapped) -> Handled {
+    /// Closes what is open under identifiers that are `retired`, on whichever topic; gives what was told.
+    async fn retire(
+        &self,
+        inbound: &Inbound,
+        message: Uuid,
+        received: SystemTime,
+        retired: &[Identifier],
+    ) -> Vec<(String, String)> {
+        let mut closed = Vec::new();
+        if retired.is_empty() {
+            return closed;
+        }
+        let contexts = self.hub.contexts_of(retired);
+        if self.merged == Merged::Warn && !contexts.is_empty() {
+            let sessions = contexts.iter().map(Retired::session).collect::<Vec<_>>().join(" ");
+            warn!(source = %inbound.source, control_id = ?inbound.control_id, %sessions,
+                "Contexts are open that name a patient who was merged into another; they stay, as sessions.merged says.");
+            return closed;
+        }
+        let now = timestamp(received);
+        for context in &contexts {
+            if let Ok((name, id)) = self.hub.close_retired(context, message, now) {
+                if self.audit.records(Action::Publish) {
+                    let agent = Agent::of_message(inbound, None);
+                    let patient = context.patient();
+                    let entry = Entry { patient, ..Entry::publish(now, agent, context.session(), name.clone()) };
+                    self.audit.note(entry).await;
+                }
+                closed.push((name, id));
+            }
+        }
+        closed
+    }
+
+    async fn publish(
+        &self,
+        inbound: &Inbound,
+        message: Uuid,
+        received: SystemTime,
+        mapping: &Mapping,
+        mapped: Mapped,
+    ) -> Handled {
         let seat = Seat { user: mapped.session.user, workstation: mapped.session.workstation };
         let Some(topic) = self.sessions.topic(&seat) else { return self.nobody(mapping) };
         let now = timestamp(received);
+        let user = seat.user.clone();
         self.sessions.note(seat, &topic, now);
         let mut result = Handled::ignored(Some(mapping), "");
         for (index, event) in mapped.events.into_iter().enumerate() {
             let id = Uuid::new_v5(&message, &index.to_be_bytes()).to_string();
             let name = event.name.to_string();
-            if let Err(refusal) = self.publish_one(&topic, id.clone(), now, event).await {
+            let audited = self.audited(inbound, &topic, now, user.as_deref(), &event);
+            let published = self.publish_one(&topic, id.clone(), now, event).await;
+            if let Some(entry) = audited {
+                let refusal = published.as_ref().err().map(ToString::to_string);
+                self.audit.note(Entry { refusal, ..entry }).await;
+            }
+            if let Err(refusal) = published {
                 let outcome = unpublished(&name, &refusal);
                 return Handled { outcome, topic: Some(topic), note: None, ..result };
             }
@@ -134,6 +195,22 @@ impl Gateway {
     ) -> Result<(), PublishRefusal> {
         let event = NewEvent { id, timestamp: now, name: event.name, context: event.context };
         self.hub.publish(topic, event).await.map(drop)
+    }
+
+    /// What the audit log is to hold of an event, where it holds such.
+    fn audited(
+        &self,
+        inbound: &Inbound,
+        topic: &str,
+        now: jiff::Timestamp,
+        user: Option<&str>,
+        event: &MappedEvent,
+    ) -> Option<Entry> {
+        let patient = || event.context.iter().find_map(|it| PatientWords::of_resource(&it.key, &it.resource));
+        self.audit.records(Action::Publish).then(|| {
+            let agent = Agent::of_message(inbound, user);
+            Entry { patient: patient(), ..Entry::publish(now, agent, topic_digest(topic), event.name.to_string()) }
+        })
     }
 
     fn nobody(&self, mapping: &Mapping) -> Handled {

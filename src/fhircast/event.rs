@@ -170,6 +170,24 @@ impl Event {
         })
     }
 
+    /// An event `name` with this one's context, on its topic.
+    pub(super) fn renamed(
+        &self,
+        name: EventName,
+        id: String,
+        timestamp: Timestamp,
+        rules: &Rules,
+    ) -> Result<Self, EventError> {
+        let head = subject::Head { id: &id, name: &name, version: None };
+        let reading = subject::read(head, &self.context, rules)?;
+        Ok(Self {
+            subject: reading.subject,
+            fingerprint: fingerprint(self.context.get().as_bytes()),
+            context: self.context.clone(),
+            ..Self::bare(id, timestamp.to_string(), self.topic.clone(), name)
+        })
+    }
+
     /// The Heartbeat of a hub: what is sent next comes within `period` seconds (NOT-13).
     ///
     /// # Errors

@@ -11,14 +11,16 @@ use serde_json::value::RawValue;
 use super::expression::View;
 use super::plan::{EventRule, Plan, ResourcePlan, Slot};
 use super::source::Origin;
-use super::{refusal, write};
-use crate::fhircast::{ContextEntry, EventName};
+use super::{refusal, retire, write};
+use crate::fhircast::{ContextEntry, EventName, Identifier};
 
 /// What a message became.
 #[derive(Clone, Debug)]
 pub struct Mapped {
     /// Whose screen.
     pub session: SessionWords,
+    /// Identifiers of patients that were merged into others: what is open under them is wrong from now on.
+    pub retired: Vec<Identifier>,
     /// Its events, in order; none where no rule holds.
     pub events: Vec<MappedEvent>,
 }
@@ -64,9 +66,9 @@ struct Identity {
     identifiers: String,
 }
 
-/// An element of an `identifier`.
+/// What an id is made of, in an element of an `identifier`.
 #[derive(Deserialize)]
-struct Identifier<'j> {
+struct IdentifierWords<'j> {
     #[serde(borrow, default)]
     system: Cow<'j, str>,
     #[serde(borrow, default)]
@@ -87,7 +89,7 @@ pub(super) fn apply(plan: &Plan, fields: &dyn Fields) -> Result<Mapped, Refusal>
             }
         }
     }
-    Ok(Mapped { session: session(plan, &view), events })
+    Ok(Mapped { session: session(plan, &view), retired: retire::retired(plan, fields)?, events })
 }
 
 /// Whose screen, as far as the message says it.
@@ -106,7 +108,7 @@ fn event_if_it_holds(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<O
 /// The event of a rule that holds: first what names each resource, then the resources, which can name each other by that.
 fn event(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<MappedEvent, Refusal> {
     let identities = identify_all(plan, rule, view)?;
-    let ids = ids(plan, rule, &identities);
+    let ids = ids(rule, &identities);
     let view = View { ids: &ids, ..*view };
     let entry = |(slot, identity): (&Slot, &Identity)| {
         let resource = &plan.resources[slot.resource];
@@ -118,13 +120,13 @@ fn event(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<MappedEvent, 
     Ok(MappedEvent { name: rule.name.clone(), context, rule: rule.origin.clone() })
 }
 
-/// The ids of the mapping's resources as far as they are in the event, and the first identifier behind each of its entries.
+/// The ids by their slots' `reference`, as far as they are in the event, and the first identifier behind each of its entries.
 pub(super) type Identities = (Vec<Option<String>>, Vec<Option<String>>);
 
 /// What names the resources of an event, for explanations.
 pub(super) fn identities(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Identities, Refusal> {
     let identities = identify_all(plan, rule, view)?;
-    let ids = ids(plan, rule, &identities);
+    let ids = ids(rule, &identities);
     Ok((ids, identities.into_iter().map(|identity| identity.first).collect()))
 }
 
@@ -142,10 +144,11 @@ fn identify_all(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Vec<Id
     rule.slots.iter().map(identify).collect()
 }
 
-fn ids(plan: &Plan, rule: &EventRule, identities: &[Identity]) -> Vec<Option<String>> {
-    let mut ids = vec![None; plan.resources.len()];
+fn ids(rule: &EventRule, identities: &[Identity]) -> Vec<Option<String>> {
+    let most = rule.slots.iter().map(|slot| slot.reference + 1).max();
+    let mut ids = vec![None; most.unwrap_or_default()];
     for (slot, identity) in rule.slots.iter().zip(identities) {
-        ids[slot.resource].clone_from(&identity.id);
+        ids[slot.reference].clone_from(&identity.id);
     }
     ids
 }
@@ -162,7 +165,7 @@ fn identify(resource: &ResourcePlan, view: &View<'_>) -> Identity {
 }
 
 fn first_identifier(resource: &str, identifiers: &str) -> Option<String> {
-    let identifiers: Vec<Identifier<'_>> = serde_json::from_str(identifiers).ok()?;
+    let identifiers: Vec<IdentifierWords<'_>> = serde_json::from_str(identifiers).ok()?;
     let first = identifiers.into_iter().find(|identifier| !identifier.value.is_empty())?;
     Some(format!("{resource}|{}|{}", first.system, first.value))
 }

@@ -11,6 +11,7 @@ use super::apply;
 use super::condition::{Condition, Test};
 use super::expression::{Expression, Operand, Pipeline, Template, View};
 use super::plan::{Element, EventRule, Node, Placed, Plan, ResourcePlan};
+use super::retire::MergeRule;
 use super::set::Mapping;
 use super::value::Data;
 
@@ -35,6 +36,7 @@ impl Mapping {
         if accepted {
             explainer.session(&View::new(fields));
             self.plan.rules.iter().for_each(|rule| explainer.rule(rule, fields));
+            self.plan.merges.iter().for_each(|rule| explainer.merge(rule, fields));
         }
         Explanation { text: explainer.text }
     }
@@ -96,6 +98,21 @@ impl Explainer<'_> {
         }
     }
 
+    fn merge(&mut self, rule: &MergeRule, fields: &dyn Fields) {
+        for repetition in rule.repetitions(fields) {
+            let view = View::new(repetition.as_deref().unwrap_or(fields));
+            let holds = rule.holds(&view);
+            let word = if holds { "retires identifiers" } else { "retires nothing" };
+            self.line(0, &format!("merge {word} ({})", rule.origin));
+            if let Some(when) = &rule.when {
+                self.reasons(1, when, &view);
+            }
+            if holds {
+                self.node("identifier", &rule.identifier, &view);
+            }
+        }
+    }
+
     /// The tests because of which a condition does not hold.
     fn reasons(&mut self, depth: usize, condition: &Condition, view: &View<'_>) {
         for (test, negated) in condition.reasons(view) {
@@ -109,7 +126,7 @@ impl Explainer<'_> {
             Ok((ids, firsts)) => {
                 for (slot, first) in rule.slots.iter().zip(&firsts) {
                     let view = View { ids: &ids, first_identifier: first.as_deref(), ..*view };
-                    self.resource(&self.plan.resources[slot.resource], &view, ids[slot.resource].is_some());
+                    self.resource(&self.plan.resources[slot.resource], &view, ids[slot.reference].is_some());
                 }
             }
             Err(refusal) => self.line(1, &format!("refused: {refusal}")),

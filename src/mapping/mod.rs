@@ -12,6 +12,7 @@
 //! [`Fields`]: fhircast_gateway_adapter_api::Fields
 //! [`Grammar`]: fhircast_gateway_adapter_api::Grammar
 
+mod append;
 mod apply;
 pub mod cases;
 mod catalogue;
@@ -30,11 +31,14 @@ mod plan;
 mod present;
 mod reachable;
 mod refusal;
+mod retire;
 mod set;
 mod shipped;
 mod show;
 mod source;
 mod table;
+mod table_file;
+mod unused;
 mod value;
 mod write;
 
@@ -46,6 +50,12 @@ pub use set::{Ambiguity, Mapping, MappingSet, Selection};
 pub use shipped::shipped;
 pub use source::{Origin, SourceFile};
 
+#[cfg(test)]
+mod event_tests;
+#[cfg(test)]
+mod retire_tests;
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

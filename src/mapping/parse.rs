@@ -158,6 +158,10 @@ impl<'t> Parser<'t> {
         if word.is_empty() {
             return Err(self.unexpected("expected a path, a text in quotes or a name here"));
         }
+        if self.names.partial {
+            self.at += word.len();
+            return Ok(Operand::Text(word.into()));
+        }
         let all = self.names.all();
         let span = self.at..self.at + word.len();
         let help = match super::diagnostics::nearest(word, all.iter().map(String::as_str)) {
@@ -232,7 +236,7 @@ impl<'t> Parser<'t> {
         if names_table {
             return Ok(Some(word.to_owned()));
         }
-        let known = self.names.text(word);
+        let known = self.names.text(word).or_else(|| self.names.partial.then(|| word.to_owned()));
         known.map(Some).ok_or_else(|| {
             mistake(
                 span,

@@ -6,6 +6,7 @@ use fhircast_gateway_adapter_api::Path;
 
 use super::condition::Condition;
 use super::expression::Template;
+use super::retire::MergeRule;
 use super::source::Origin;
 use crate::fhircast::EventName;
 
@@ -18,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) accept: Option<Placed<Condition>>,
     pub(crate) session: SessionPlan,
     pub(crate) rules: Vec<EventRule>,
+    pub(crate) merges: Vec<MergeRule>,
+    /// Those of `[context.x]`, then those that single events have in place of them.
     pub(crate) resources: Vec<ResourcePlan>,
 }
 
@@ -49,8 +52,10 @@ pub(crate) struct EventRule {
 /// A context entry of an event.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    /// The number of the mapping's resource.
+    /// Its number among the plan's resources.
     pub(crate) resource: usize,
+    /// The number by which the event's other resources name its id.
+    pub(crate) reference: usize,
     /// Without it the message is refused.
     pub(crate) required: bool,
     /// It must hold an identifier.

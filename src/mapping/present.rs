@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::apply::{Mapped, MappedEvent, SessionWords};
 use super::set::Mapping;
+use crate::fhircast::Identifier;
 
 impl Mapping {
     /// What a message becomes, as JSON: `{"session": …, "events": […]}`; `{"refused": "why"}`; `{"accepted": false}` if the
@@ -23,7 +24,12 @@ impl Mapping {
 impl Mapped {
     /// The session and the events.
     pub fn to_json(&self) -> Value {
-        json!({ "session": self.session.to_json(), "events": self.events.iter().map(event).collect::<Vec<_>>() })
+        let events: Vec<Value> = self.events.iter().map(event).collect();
+        let mut outcome = json!({ "session": self.session.to_json(), "events": events });
+        if !self.retired.is_empty() {
+            outcome["retired"] = self.retired.iter().map(identifier).collect();
+        }
+        outcome
     }
 }
 
@@ -33,6 +39,15 @@ impl SessionWords {
         let known = words.into_iter().filter_map(|(name, word)| Some((name.to_owned(), Value::from(word.clone()?))));
         Value::Object(known.collect::<Map<_, _>>())
     }
+}
+
+fn identifier(identifier: &Identifier) -> Value {
+    let words = [("system", &identifier.system), ("value", &identifier.value)];
+    words
+        .into_iter()
+        .filter_map(|(name, word)| Some((name.to_owned(), Value::from(word.clone()?))))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn event(event: &MappedEvent) -> Value {

@@ -5,19 +5,23 @@ use std::sync::Arc;
 
 use fhircast_gateway_adapter_api::{Fields, Grammar};
 
+use super::append;
 use super::apply::{self, Mapped, Refusal};
 use super::compile::Compiler;
-use super::diagnostics::{Diagnostics, Problem, did_you_mean};
+use super::diagnostics::{Diagnostics, Problem, did_you_mean, nearest};
 use super::expression::View;
-use super::file::{self, Kind, Table};
+use super::file::{self, Entry, Kind, Table};
 use super::merge::merge;
 use super::plan::Plan;
 use super::source::{Origin, SourceFile, Sources};
+use super::table_file;
+use super::unused::Usage;
 
 /// The mappings in force.
 #[derive(Debug)]
 pub struct MappingSet {
     mappings: BTreeMap<String, Mapping>,
+    warnings: Diagnostics,
 }
 
 /// One mapping, merged with what it extends, and compiled.
@@ -57,20 +61,39 @@ impl MappingSet {
     pub fn load(files: &[SourceFile], grammars: &[&dyn Grammar]) -> Result<Self, Diagnostics> {
         let sources = Arc::new(Sources { files: files.to_vec() });
         let mut problems = Vec::new();
-        let trees =
-            sources.files.iter().enumerate().map(|(index, file)| file::parse(index, file, &mut problems)).collect();
+        let mut tree = |(index, file): (usize, &SourceFile)| match file.is_table() {
+            true => Table::default(),
+            false => file::parse(index, file, &mut problems),
+        };
+        let trees = sources.files.iter().enumerate().map(&mut tree).collect();
         let family = Family { sources: &sources, trees };
-        let merged: Vec<Option<Table>> = (0..files.len()).map(|file| family.merged(file, &mut problems)).collect();
         let mut compiler = Compiler { sources: &sources, grammars, problems };
+        let mut usage = Usage::default();
         let mut mappings = BTreeMap::new();
-        for (index, merged) in merged.into_iter().enumerate() {
-            let Some(merged) = merged else { continue };
-            let Some(plan) = compiler.compile(&merged, index) else { continue };
-            let SourceFile { name, path, .. } = files[index].clone();
-            mappings.insert(name.clone(), Mapping { name, path, plan, merged, sources: Arc::clone(&sources) });
+        for (index, file) in files.iter().enumerate().filter(|(_, file)| !file.is_table()) {
+            let before = compiler.problems.len();
+            let lineage = family.lineage(index, &mut compiler.problems);
+            let merged = family.merged(&lineage, &mut compiler.problems);
+            let Some(compiled) = compiler.compile(&merged, index, lineage.broken) else { continue };
+            if lineage.broken || compiler.problems[before..].iter().any(Problem::is_mistake) {
+                usage.note_unread(&lineage.files);
+                continue;
+            }
+            usage.note(&lineage.files, &family.trees[index], &compiled);
+            let SourceFile { name, path, .. } = file.clone();
+            let sources = Arc::clone(&sources);
+            mappings.insert(name.clone(), Mapping { name, path, plan: compiled.plan, merged, sources });
         }
-        let problems = compiler.problems;
-        if problems.is_empty() { Ok(Self { mappings }) } else { Err(Diagnostics::new(sources, problems)) }
+        let mut problems = compiler.problems;
+        problems.extend(usage.warnings());
+        let refused = problems.iter().any(Problem::is_mistake);
+        let diagnostics = Diagnostics::new(sources, problems);
+        if refused { Err(diagnostics) } else { Ok(Self { mappings, warnings: diagnostics }) }
+    }
+
+    /// What is most likely not meant so, in the mappings in force.
+    pub fn warnings(&self) -> &Diagnostics {
+        &self.warnings
     }
 
     /// The names of all mappings, in order.
@@ -173,45 +196,71 @@ struct Family<'s> {
     trees: Vec<Table>,
 }
 
+/// A file, what it extends, what that extends, and so on.
+struct Lineage {
+    files: Vec<usize>,
+    /// Whether some of it is not there, or extends itself.
+    broken: bool,
+}
+
 impl Family<'_> {
-    /// File number `file`, merged over all that it extends. None, with the reason in `problems`, if one of those is not there.
-    fn merged(&self, file: usize, problems: &mut Vec<Problem>) -> Option<Table> {
+    /// A file merged over all that it extends.
+    fn merged(&self, lineage: &Lineage, problems: &mut Vec<Problem>) -> Table {
         let mut merged: Option<Table> = None;
-        for member in self.lineage(file, problems)?.into_iter().rev() {
-            let own = self.trees[member].clone();
-            merged = Some(match merged {
+        for member in lineage.files.iter().rev() {
+            let own = self.trees[*member].clone();
+            if !lineage.broken {
+                append::report(&own, merged.as_ref(), problems);
+            }
+            let mut both = match merged {
                 Some(parent) => merge(parent, own),
                 None => own,
-            });
+            };
+            // Before the next one is laid over it: that may replace a table from a file, or add to its rows.
+            table_file::read_named(&mut both, self.sources, problems);
+            merged = Some(both);
         }
-        merged
+        merged.unwrap_or_default()
     }
 
-    /// The file, what it extends, what that extends, and so on.
-    fn lineage(&self, file: usize, problems: &mut Vec<Problem>) -> Option<Vec<usize>> {
-        let mut lineage = vec![file];
+    /// File number `file`, and all that it extends as far as that is there; where a name is not, and one is near, that one.
+    fn lineage(&self, file: usize, problems: &mut Vec<Problem>) -> Lineage {
+        let mut files = vec![file];
         let mut current = file;
         while let Some(entry) = self.trees[current].get("extends") {
-            let Kind::Text(text) = &entry.item.kind else {
-                problems.push(Problem::new(entry.item.place, "`extends` must be a string: the name of one mapping"));
-                return None;
-            };
-            let names = || self.sources.files.iter().map(|file| file.name.as_str());
-            let Some(parent) = names().position(|name| name == text.text) else {
-                let help = did_you_mean(&text.text, names().collect::<Vec<_>>());
-                problems.push(Problem::new(text.whole(), format!("there is no mapping `{}`", text.text)).help(help));
-                return None;
-            };
-            if lineage.contains(&parent) {
-                let cycle = lineage.iter().chain([&parent]).map(|it| self.sources.files[*it].name.as_str());
-                let message =
-                    format!("mappings extend each other in a circle: {}", cycle.collect::<Vec<_>>().join(" -> "));
-                problems.push(Problem::new(text.whole(), message));
-                return None;
-            }
-            lineage.push(parent);
+            let parent = self.parent(entry, problems).filter(|parent| match files.contains(parent) {
+                true => {
+                    problems.push(self.circle(entry, &files, *parent));
+                    false
+                }
+                false => true,
+            });
+            let Some(parent) = parent else { return Lineage { files, broken: true } };
+            files.push(parent);
             current = parent;
         }
-        Some(lineage)
+        Lineage { files, broken: false }
+    }
+
+    /// The file that `extends` names.
+    fn parent(&self, extends: &Entry, problems: &mut Vec<Problem>) -> Option<usize> {
+        let Kind::Text(text) = &extends.item.kind else {
+            problems.push(Problem::new(extends.item.place, "`extends` must be a string: the name of one mapping"));
+            return None;
+        };
+        let mappings = || self.sources.files.iter().enumerate().filter(|(_, file)| !file.is_table());
+        let find = |name: &str| mappings().find(|(_, file)| file.name == name).map(|(index, _)| index);
+        find(&text.text).or_else(|| {
+            let names: Vec<&str> = mappings().map(|(_, file)| file.name.as_str()).collect();
+            let help = did_you_mean(&text.text, names.iter().copied());
+            problems.push(Problem::new(text.whole(), format!("there is no mapping `{}`", text.text)).help(help));
+            find(nearest(&text.text, names)?)
+        })
+    }
+
+    fn circle(&self, extends: &Entry, files: &[usize], parent: usize) -> Problem {
+        let names: Vec<&str> = files.iter().chain([&parent]).map(|it| self.sources.files[*it].name.as_str()).collect();
+        let message = format!("mappings extend each other in a circle: {}", names.join(" -> "));
+        Problem::new(extends.item.place, message)
     }
 }

@@ -15,9 +15,10 @@ pub fn shipped() -> Vec<SourceFile> {
 }
 
 impl SourceFile {
-    /// The file of the mapping `name` in the folder `mappings`.
+    /// The file of the mapping `name` in the folder `mappings`; of a table, if the name ends in `.csv`.
     pub fn named(name: &str, text: &str) -> Self {
-        Self { name: name.to_owned(), path: format!("mappings/{name}.toml"), text: text.to_owned() }
+        let extension = if name.ends_with(".csv") { "" } else { ".toml" };
+        Self { name: name.to_owned(), path: format!("mappings/{name}{extension}"), text: text.to_owned() }
     }
 }
 

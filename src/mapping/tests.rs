@@ -425,6 +425,8 @@ proptest! {
             tables: [("sex".to_owned(), super::table::LookupTable::default())].into(),
             zone: None,
             keys: vec!["patient".to_owned()],
+            used: Default::default(),
+            partial: false,
         };
         for mistake in [parse::template(&text, &names).err(), parse::condition(&text, &names).err()].into_iter().flatten() {
             prop_assert!(text.get(mistake.span.clone()).is_some(), "{:?}", mistake);

@@ -14,4 +14,5 @@ mod interop;
 mod main_job;
 mod mappings;
 mod tls;
+mod token_endpoint;
 mod validator;

@@ -89,6 +89,11 @@ impl Contexts {
             .map(|(_, context)| context)
     }
 
+    /// All of them, the one opened longest ago first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Context> {
+        self.open.iter()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }

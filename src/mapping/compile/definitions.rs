@@ -1,5 +1,6 @@
 //! `zone`, `[constant]` and `[table.x]`: what the expressions of a file can name.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use fhircast_gateway_adapter_api::Grammar;
@@ -12,9 +13,17 @@ use super::super::table::{LookupTable, Meaning};
 use super::{Compiler, text_of};
 
 impl<'c> Compiler<'c> {
-    pub(super) fn names(&mut self, root: &Table, grammar: &'c dyn Grammar) -> Names<'c> {
+    pub(super) fn names(&mut self, root: &Table, grammar: &'c dyn Grammar, partial: bool) -> Names<'c> {
         let constants = self.constants(root);
-        let mut names = Names { grammar, constants, tables: BTreeMap::new(), zone: self.zone(root), keys: Vec::new() };
+        let mut names = Names {
+            grammar,
+            constants,
+            tables: BTreeMap::new(),
+            zone: self.zone(root),
+            keys: Vec::new(),
+            used: RefCell::default(),
+            partial,
+        };
         names.tables = self.tables(root, &names);
         names
     }

@@ -4,24 +4,31 @@
 //! away.
 
 mod definitions;
+mod event_context;
+mod merge_rule;
 mod resource;
+
+use std::collections::BTreeSet;
 
 use fhircast_gateway_adapter_api::{Grammar, Path};
 
-use super::catalogue;
 use super::condition::Condition;
 use super::diagnostics::{Problem, did_you_mean};
 use super::expression::Template;
 use super::file::{Entry, Item, Kind, Table, Text};
-use super::names::Names;
+use super::names::{Definition, Names};
 use super::parse::{self, Mistake};
-use super::plan::{EventRule, Placed, Plan, SessionPlan};
+use super::plan::{EventRule, Placed, Plan, ResourcePlan, SessionPlan};
 use super::source::{Place, Sources};
 use crate::fhircast::EventName;
 
+pub(crate) use event_context::EventContext;
+
 /// The keys of a file.
-const FILE_KEYS: [&str; 11] =
-    ["extends", "protocol", "about", "zone", "events", "accept", "session", "constant", "event", "context", "table"];
+const FILE_KEYS: [&str; 12] = [
+    "extends", "protocol", "about", "zone", "events", "accept", "session", "constant", "event", "merge", "context",
+    "table",
+];
 const EVENT_KEYS: [&str; 4] = ["name", "each", "when", "context"];
 
 /// Compiles one file after another, and keeps what is wrong with them.
@@ -31,19 +38,31 @@ pub(crate) struct Compiler<'c> {
     pub(crate) problems: Vec<Problem>,
 }
 
+/// What became of one file.
+pub(crate) struct Compiled {
+    pub(crate) plan: Plan,
+    /// The constants and tables that its expressions name.
+    pub(crate) used: BTreeSet<Definition>,
+}
+
 /// The work on one file.
 struct FileCompiler<'c, 'f> {
     compiler: &'f mut Compiler<'c>,
     names: Names<'c>,
+    /// The file, merged with what it extends.
+    root: &'f Table,
+    /// The resources that single events have in place of the mapping's.
+    own_resources: Vec<ResourcePlan>,
 }
 
 impl<'c> Compiler<'c> {
-    /// The plan of `root`. None if it has no protocol that is known here; mistakes are in `problems` in any case.
-    pub(crate) fn compile(&mut self, root: &Table, file: usize) -> Option<Plan> {
+    /// The plan of `root`. None if it has no protocol that is known here; mistakes are in `problems` in any case. Of a `partial`
+    /// tree, which lacks what it extends, only that is reported which is wrong whatever is missing; its plan is of no use.
+    pub(crate) fn compile(&mut self, root: &Table, file: usize, partial: bool) -> Option<Compiled> {
         self.only_keys(root, &FILE_KEYS, "a mapping");
-        let (protocol, grammar) = self.protocol(root, file)?;
-        let names = self.names(root, grammar);
-        let mut compiler = FileCompiler { compiler: self, names };
+        let (protocol, grammar) = self.protocol(root, file, partial)?;
+        let names = self.names(root, grammar, partial);
+        let mut compiler = FileCompiler { compiler: self, names, root, own_resources: Vec::new() };
         let resources = compiler.resources(root);
         let mut plan = Plan {
             protocol,
@@ -51,15 +70,23 @@ impl<'c> Compiler<'c> {
             accept: compiler.accept(root),
             session: compiler.session(root),
             rules: Vec::new(),
+            merges: compiler.merges(root),
             resources,
         };
         plan.rules = compiler.rules(root, &plan);
-        Some(plan)
+        plan.resources.append(&mut compiler.own_resources);
+        let used = compiler.names.used.take();
+        Some(Compiled { plan, used })
     }
 
-    fn protocol(&mut self, root: &Table, file: usize) -> Option<(String, &'c dyn Grammar)> {
+    fn protocol(&mut self, root: &Table, file: usize, partial: bool) -> Option<(String, &'c dyn Grammar)> {
         let known: Vec<&str> = self.grammars.iter().map(|grammar| grammar.protocol()).collect();
         let Some(entry) = root.get("protocol") else {
+            if partial {
+                // Where there is only one, it can be told all the same.
+                let [only] = self.grammars else { return None };
+                return Some((only.protocol().to_owned(), *only));
+            }
             let help = format!("write protocol = \"{}\", or extend a mapping that does", known.join("\" or \""));
             self.problems
                 .push(Problem::new(Place { file, start: 0, end: 0 }, "the mapping has no protocol").help(help));
@@ -141,10 +168,10 @@ impl FileCompiler<'_, '_> {
             self.compiler.expected("tables: write [[event]]", entry);
             return Vec::new();
         };
-        items.iter().filter_map(|item| self.rule(item, plan)).collect()
+        items.iter().filter_map(|item| self.rule(item, root, plan)).collect()
     }
 
-    fn rule(&mut self, item: &Item, plan: &Plan) -> Option<EventRule> {
+    fn rule(&mut self, item: &Item, root: &Table, plan: &Plan) -> Option<EventRule> {
         let Kind::Table(table) = &item.kind else {
             self.problem(Problem::new(item.place, "an event is a table: write [[event]]"));
             return None;
@@ -158,10 +185,7 @@ impl FileCompiler<'_, '_> {
         let when = table.get("when").and_then(|entry| self.condition(entry));
         self.report_contradiction(table, plan, when.as_ref());
         let event = self.event_name(name)?;
-        let slots = catalogue::slots(&event, item.place, table.get("context"), plan).unwrap_or_else(|problems| {
-            self.compiler.problems.extend(problems);
-            Vec::new()
-        });
+        let slots = self.slots(&event, item.place, table.get("context"), root, plan);
         let origin = self.compiler.sources.origin(name.place);
         Some(EventRule { name: event, each, when: when.map(|when| when.value), slots, origin })
     }
@@ -218,7 +242,7 @@ impl FileCompiler<'_, '_> {
         match read {
             Ok(value) => Some(Placed { value, origin: self.compiler.sources.origin(text.whole()) }),
             Err(Mistake { span, message, help }) => {
-                self.problem(Problem { place: text.place(span), message, help });
+                self.problem(Problem { help, ..Problem::new(text.place(span), message) });
                 None
             }
         }

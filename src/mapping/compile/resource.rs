@@ -17,25 +17,11 @@ impl FileCompiler<'_, '_> {
             return Vec::new();
         };
         let keys: Vec<String> = context.entries.iter().map(|entry| entry.key.clone()).collect();
-        let resources: Vec<ResourcePlan> =
-            context.entries.iter().filter_map(|entry| self.resource(entry, &keys)).collect();
-        self.check_resources(root, context, &resources);
-        resources
+        context.entries.iter().filter_map(|entry| self.resource("context", entry, &keys)).collect()
     }
 
-    /// Against FHIR R4.
-    fn check_resources(&mut self, root: &Table, context: &Table, resources: &[ResourcePlan]) {
-        let mut checker = Checker::new(self.compiler.sources, &self.names, root);
-        for ResourcePlan { key, resource, .. } in resources {
-            if let Some(Entry { item: Item { kind: Kind::Table(table), .. }, .. }) = context.get(key) {
-                checker.resource(resource, &format!("context.{key}"), table);
-            }
-        }
-        let problems = checker.finish();
-        self.compiler.problems.extend(problems);
-    }
-
-    fn resource(&mut self, entry: &Entry, keys: &[String]) -> Option<ResourcePlan> {
+    /// The resource that stands in `entry`, in the table called `way`.
+    pub(super) fn resource(&mut self, way: &str, entry: &Entry, keys: &[String]) -> Option<ResourcePlan> {
         let table = self.compiler.expect_table(entry)?;
         let resource = self.resource_type(entry, table)?;
         // An id made of another resource's id, or of what lies behind that, would depend on the order of evaluation.
@@ -45,8 +31,17 @@ impl FileCompiler<'_, '_> {
         self.names.keys = keys.to_vec();
         let others = table.entries.iter().filter(|it| !matches!(it.key.as_str(), "resourceType" | "id" | "identifier"));
         let members = others.filter_map(|member| self.member(member)).collect();
+        self.check(|checker| checker.resource(&resource, &format!("{way}.{}", entry.key), table));
         let origin = self.compiler.sources.origin(entry.place);
         Some(ResourcePlan { key: entry.key.clone(), resource, id, identifier, members, origin })
+    }
+
+    /// Reports what FHIR R4 does not allow.
+    pub(super) fn check(&mut self, check: impl FnOnce(&mut Checker<'_>)) {
+        let mut checker = Checker::new(self.compiler.sources, &self.names, self.root);
+        check(&mut checker);
+        let problems = checker.finish();
+        self.compiler.problems.extend(problems);
     }
 
     /// The catalogue's type for the key; keys that are not in it say theirs.
@@ -60,6 +55,7 @@ impl FileCompiler<'_, '_> {
             }
             (Some(known), _) => Some(known.to_owned()),
             (None, Some(said)) => Some(said.text.clone()),
+            (None, None) if self.names.partial => None,
             (None, None) => {
                 let help = format!("{}; or write resourceType = \"…\"", did_you_mean(&entry.key, catalogue::KEYS));
                 let message = format!("`{}` is no context key of FHIRcast's own events", entry.key);
@@ -75,7 +71,7 @@ impl FileCompiler<'_, '_> {
         Some(Member { name: entry.key.as_str().into(), label: label.into(), node })
     }
 
-    fn node(&mut self, key: &str, item: &Item) -> Option<Node> {
+    pub(super) fn node(&mut self, key: &str, item: &Item) -> Option<Node> {
         match &item.kind {
             Kind::Array(items) => Some(Node::Array(items.iter().filter_map(|item| self.element(key, item)).collect())),
             Kind::Scalar(json) => Some(Node::Literal(json.as_str().into())),

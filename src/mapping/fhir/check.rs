@@ -58,6 +58,14 @@ impl<'c> Checker<'c> {
         }
     }
 
+    /// Checks the element of the type `resource` that stands in `entry`, which is called `way` in the file.
+    pub(crate) fn element_of(&mut self, resource: &str, way: &str, entry: &Entry) {
+        let owner = self.model.named(resource);
+        if let Some((owner, element)) = owner.and_then(|owner| Some((owner, self.element(owner, &entry.key)?))) {
+            self.value(Spot { owner, element, way }, entry);
+        }
+    }
+
     /// What was found.
     pub(crate) fn finish(self) -> Vec<Problem> {
         self.problems
@@ -107,7 +115,8 @@ impl<'c> Checker<'c> {
             };
             let line = self.sources.origin(other.place);
             let message = format!("{}.{choice} has one value, and `{}` is there too ({line})", owner.name, other.key);
-            self.problems.push(Problem::new(entry.place, message).help("leave out one of the two, or make it empty: \"\""));
+            self.problems
+                .push(Problem::new(entry.place, message).help("leave out one of the two, or make it empty: \"\""));
         }
     }
 
@@ -179,7 +188,9 @@ impl<'c> Checker<'c> {
             (Some(Json::Text), date) if date.starts_with('"') => {
                 self.report_form(spot, place, date.trim_matches('"'));
             }
-            (Some(Json::Number), number) if number.starts_with(|first: char| first == '-' || first.is_ascii_digit()) => {
+            (Some(Json::Number), number)
+                if number.starts_with(|first: char| first == '-' || first.is_ascii_digit()) =>
+            {
                 if let Some(expected) = literal::expected_number(kind, number) {
                     let message = format!("`{number}` is no {kind}, as {} has to be", spot.name());
                     self.problems.push(Problem::new(place, message).help(expected));
@@ -212,7 +223,8 @@ impl<'c> Checker<'c> {
         match &given.source {
             Source::Object(object) => {
                 if spot.element.kind != *object {
-                    let message = format!("{} is {}, and this gives a {object}", spot.name(), article(&spot.element.kind));
+                    let message =
+                        format!("{} is {}, and this gives a {object}", spot.name(), article(&spot.element.kind));
                     self.problems.push(Problem::new(place, message));
                 }
             }
@@ -222,7 +234,8 @@ impl<'c> Checker<'c> {
                 self.rows(spot, table);
             }
             Source::Date if spot.element.kind == "instant" => {
-                self.problems.push(Problem::new(place, format!("{} is an instant, and `date` gives no time", spot.name())));
+                self.problems
+                    .push(Problem::new(place, format!("{} is an instant, and `date` gives no time", spot.name())));
             }
             Source::DateTime if spot.element.kind == "date" => {
                 let message = format!("{} is a date, and `datetime` gives a time too", spot.name());
@@ -237,7 +250,8 @@ impl<'c> Checker<'c> {
         match spot.element.json() {
             Some(Json::Text) => {}
             Some(_) => {
-                let message = format!("{} is {}, and an expression gives text", spot.name(), article(&spot.element.kind));
+                let message =
+                    format!("{} is {}, and an expression gives text", spot.name(), article(&spot.element.kind));
                 self.problems.push(Problem::new(place, message));
             }
             None => self.report_kind(spot, place, "a text"),
