@@ -124,6 +124,11 @@ impl Expression {
     pub(crate) fn gives_object(&self) -> bool {
         self.alternatives.iter().any(Pipeline::gives_object)
     }
+
+    /// Every path in it, with where its pipeline stands.
+    pub(crate) fn paths(&self) -> Vec<(&Path, Range<usize>)> {
+        self.alternatives.iter().flat_map(Pipeline::paths).collect()
+    }
 }
 
 impl Pipeline {
@@ -135,6 +140,22 @@ impl Pipeline {
     pub(crate) fn gives_object(&self) -> bool {
         self.calls.iter().any(Call::gives_object)
             || matches!(&self.operand, Operand::Group(expression) if expression.gives_object())
+    }
+}
+
+impl Pipeline {
+    /// Every path in it, with where it stands itself.
+    pub(crate) fn paths(&self) -> Vec<(&Path, Range<usize>)> {
+        match &self.operand {
+            Operand::Path { path, .. } => vec![(path, self.span.clone())],
+            // What has a name stands elsewhere; the name is in this span.
+            Operand::Group(inner) => {
+                let inside = |span: &Range<usize>| self.span.start <= span.start && span.end <= self.span.end;
+                let paths = inner.paths().into_iter();
+                paths.map(|(path, span)| (path, if inside(&span) { span } else { self.span.clone() })).collect()
+            }
+            Operand::FirstIdentifier | Operand::Reference(_) | Operand::Text(_) => Vec::new(),
+        }
     }
 }
 

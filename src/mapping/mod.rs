@@ -12,6 +12,7 @@
 //! [`Fields`]: fhircast_gateway_adapter_api::Fields
 //! [`Grammar`]: fhircast_gateway_adapter_api::Grammar
 
+mod absent;
 mod append;
 mod apply;
 pub mod cases;
@@ -19,11 +20,13 @@ mod catalogue;
 mod compile;
 mod condition;
 mod diagnostics;
+mod exclusive;
 mod explain;
 mod expression;
 mod fhir;
 mod file;
 mod function;
+mod futile;
 mod merge;
 mod names;
 mod parse;

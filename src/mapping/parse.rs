@@ -22,6 +22,7 @@ use super::diagnostics::did_you_mean;
 use super::expression::{Expression, Operand, Part, Pipeline, Template};
 use super::function::{Argument, Call, CallError, Surroundings};
 use super::names::{Meaning, Names};
+use super::value::is_blank;
 
 /// What is wrong with a text, and with which of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -317,7 +318,7 @@ impl<'t> Parser<'t> {
         let start = self.at;
         let other = self.pipeline()?;
         match &other.operand {
-            Operand::Text(text) if text.is_empty() => {
+            Operand::Text(text) if is_blank(text) => {
                 let help = "a bare path holds when it has a value: write `PID-8`, or `not PID-8`";
                 Err(mistake(start..self.at, "nothing equals an empty text", help))
             }
@@ -332,13 +333,24 @@ impl<'t> Parser<'t> {
         }
         let mut texts = Vec::new();
         loop {
-            texts.push(self.literal()?.into());
+            texts.push(self.listed_text()?.into());
             if !self.take_symbol(",") {
                 break;
             }
         }
         self.close("]")?;
         Ok(Comparison::InList(texts))
+    }
+
+    fn listed_text(&mut self) -> Result<&'t str, Mistake> {
+        self.skip_blanks();
+        let start = self.at;
+        let text = self.literal()?;
+        if is_blank(text) {
+            let help = "a bare path holds when it has a value: write `PID-8`, or `not PID-8`";
+            return Err(mistake(start..self.at, "nothing equals an empty text", help));
+        }
+        Ok(text)
     }
 
     fn listed_in_table(&mut self) -> Result<Comparison, Mistake> {

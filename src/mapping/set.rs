@@ -251,7 +251,8 @@ impl Family<'_> {
         let mappings = || self.sources.files.iter().enumerate().filter(|(_, file)| !file.is_table());
         let find = |name: &str| mappings().find(|(_, file)| file.name == name).map(|(index, _)| index);
         find(&text.text).or_else(|| {
-            let names: Vec<&str> = mappings().map(|(_, file)| file.name.as_str()).collect();
+            let others = mappings().filter(|(index, _)| *index != text.whole().file);
+            let names: Vec<&str> = others.map(|(_, file)| file.name.as_str()).collect();
             let help = did_you_mean(&text.text, names.iter().copied());
             problems.push(Problem::new(text.whole(), format!("there is no mapping `{}`", text.text)).help(help));
             find(nearest(&text.text, names)?)

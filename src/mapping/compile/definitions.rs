@@ -55,6 +55,10 @@ impl<'c> Compiler<'c> {
     }
 
     fn lookup_table(&mut self, rows: &Table, names: &Names<'_>) -> LookupTable {
+        for row in rows.entries.iter().filter(|row| row.key.trim() != row.key || row.key.is_empty()) {
+            let message = "this row is never found: codes are looked up without the blanks around them";
+            self.problems.push(Problem::new(row.place, message));
+        }
         rows.entries.iter().filter_map(|row| Some((row.key.as_str().into(), self.row(row, names)?))).collect()
     }
 

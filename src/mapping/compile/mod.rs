@@ -12,13 +12,16 @@ use std::collections::BTreeSet;
 
 use fhircast_gateway_adapter_api::{Grammar, Path};
 
+use super::absent;
 use super::condition::Condition;
 use super::diagnostics::{Problem, did_you_mean};
-use super::expression::Template;
+use super::expression::{Expression, Template};
 use super::file::{Entry, Item, Kind, Table, Text};
+use super::futile;
 use super::names::{Definition, Names};
 use super::parse::{self, Mistake};
 use super::plan::{EventRule, Placed, Plan, ResourcePlan, SessionPlan};
+use super::reachable;
 use super::source::{Place, Sources};
 use crate::fhircast::EventName;
 
@@ -151,7 +154,9 @@ impl FileCompiler<'_, '_> {
             self.problem(Problem::new(entry.place, "[accept] does not say for which messages").help(help));
             return None;
         };
-        self.condition(when)
+        let condition = self.condition(when)?;
+        self.report_absent(when, &condition.value, None);
+        Some(condition)
     }
 
     fn session(&mut self, root: &Table) -> SessionPlan {
@@ -159,7 +164,11 @@ impl FileCompiler<'_, '_> {
         let Some(table) = self.compiler.expect_table(entry) else { return SessionPlan::default() };
         self.compiler.only_keys(table, &["user", "workstation"], "[session]");
         let mut template = |key: &str| table.get(key).and_then(|entry| self.template_entry(entry));
-        SessionPlan { user: template("user"), workstation: template("workstation") }
+        let plan = SessionPlan { user: template("user"), workstation: template("workstation") };
+        if let (Some(user), Some(text)) = (&plan.user, text_of(table.get("user"))) {
+            self.report_bystanders(text, &user.value);
+        }
+        plan
     }
 
     fn rules(&mut self, root: &Table, plan: &Plan) -> Vec<EventRule> {
@@ -168,6 +177,7 @@ impl FileCompiler<'_, '_> {
             self.compiler.expected("tables: write [[event]]", entry);
             return Vec::new();
         };
+        self.compiler.problems.extend(reachable::report_twins(items, self.compiler.sources));
         items.iter().filter_map(|item| self.rule(item, root, plan)).collect()
     }
 
@@ -183,7 +193,12 @@ impl FileCompiler<'_, '_> {
         };
         let each = table.get("each").and_then(|entry| self.path_entry(entry));
         let when = table.get("when").and_then(|entry| self.condition(entry));
-        self.report_contradiction(table, plan, when.as_ref());
+        self.report_never_accepted(table, plan, when.as_ref());
+        if let (Some(when), Some(entry)) = (&when, table.get("when")) {
+            // Inside of `each` a path means another place than in [accept].
+            let accept = plan.accept.as_ref().filter(|_| each.is_none());
+            self.report_absent(entry, &when.value, accept.map(|accept| &accept.value));
+        }
         let event = self.event_name(name)?;
         let slots = self.slots(&event, item.place, table.get("context"), root, plan);
         let origin = self.compiler.sources.origin(name.place);
@@ -201,20 +216,23 @@ impl FileCompiler<'_, '_> {
         }
     }
 
-    /// An event whose conditions exclude each other would never be emitted.
-    fn report_contradiction(&mut self, event: &Table, plan: &Plan, when: Option<&Placed<Condition>>) {
-        let conditions = plan.accept.as_ref().map(|accept| &accept.value).into_iter().chain(when.map(|it| &it.value));
-        let (Some(path), Some(entry)) = (super::reachable::contradiction(conditions), event.get("when")) else {
-            return;
-        };
-        let message = format!("this event is never emitted: its conditions want different values of {path} at once");
-        self.problem(Problem::new(entry.item.place, message).help("the `when` of [accept] counts too"));
+    /// An event of which no message that is accepted holds would never be emitted.
+    fn report_never_accepted(&mut self, event: &Table, plan: &Plan, when: Option<&Placed<Condition>>) {
+        let (Some(accept), Some(when), Some(entry)) = (&plan.accept, when, event.get("when")) else { return };
+        // Inside of `each` a path means another place than in [accept].
+        if event.get("each").is_none() && reachable::never_accepted(&accept.value, &when.value) {
+            let message = "this event is never emitted: no message that [accept] takes is so";
+            let help = format!("[accept] stands at {}", accept.origin);
+            self.problem(Problem::new(entry.item.place, message).help(help));
+        }
     }
 
     fn condition(&mut self, entry: &Entry) -> Option<Placed<Condition>> {
         let text = self.compiler.expect_text(entry)?;
         let read = parse::condition(&text.text, &self.names);
-        self.read(text, read)
+        let condition = self.read(text, read)?;
+        self.report_futile(text, futile::in_condition(&condition.value, text.text.len()));
+        Some(condition)
     }
 
     fn template_entry(&mut self, entry: &Entry) -> Option<Placed<Template>> {
@@ -224,7 +242,35 @@ impl FileCompiler<'_, '_> {
 
     fn template(&mut self, text: &Text) -> Option<Placed<Template>> {
         let read = parse::template(&text.text, &self.names);
-        self.read(text, read)
+        let template = self.read(text, read)?;
+        self.report_futile(text, futile::in_template(&template.value));
+        Some(template)
+    }
+
+    /// Who is named in a message and sits elsewhere is no user.
+    fn report_bystanders(&mut self, text: &Text, user: &Template) {
+        for (path, span) in user.expressions().flat_map(Expression::paths) {
+            let Some(who) = self.names.grammar.bystander(path) else { continue };
+            let message = format!("{} names {who}, who mostly sits elsewhere", path.text());
+            let help = "the user is who did it: who entered, verified or read it";
+            self.problem(Problem::warning(text.place(span), message).help(help));
+        }
+    }
+
+    /// Paths that no message has of which `condition`, beside `also`, holds.
+    fn report_absent(&mut self, entry: &Entry, condition: &Condition, also: Option<&Condition>) {
+        let Some(text) = text_of(Some(entry)) else { return };
+        for (span, message) in absent::in_condition(condition, also, self.names.grammar) {
+            self.problem(Problem::new(text.place(span), message));
+        }
+    }
+
+    /// What never comes true; where names are missing it cannot be told.
+    fn report_futile(&mut self, text: &Text, mistakes: Vec<Mistake>) {
+        let problem = |it: Mistake| Problem { help: it.help, ..Problem::new(text.place(it.span), it.message) };
+        if !self.names.partial {
+            self.compiler.problems.extend(mistakes.into_iter().map(problem));
+        }
     }
 
     fn path_entry(&mut self, entry: &Entry) -> Option<Path> {

@@ -4,12 +4,12 @@
 //! table or a literal can give is.
 
 use super::super::diagnostics::{Problem, did_you_mean, nearest};
-use super::super::expression::{Part, Template};
+use super::super::expression::{Expression, Part, Template};
 use super::super::file::{Entry, Item, Kind, Table, Text};
 use super::super::names::Names;
 use super::super::parse;
 use super::super::source::{Place, Sources};
-use super::given::{Given, Source};
+use super::given::{self, Given, Source};
 use super::{Element, Json, Model, Type, literal, r4};
 
 /// Keys that steer the language, and are no elements.
@@ -104,7 +104,7 @@ impl<'c> Checker<'c> {
         self.problems.push(Problem::new(entry.place, message).help(help));
     }
 
-    /// Of a choice such as `deceased[x]` only one may be there; one that is made empty is not.
+    /// Of a choice such as `deceased[x]` only one may be there; one that is made empty is not there.
     fn report_choices(&mut self, owner: &Type, table: &Table) {
         let mut found: Vec<(&str, &Entry)> = Vec::new();
         for entry in table.entries.iter().filter(|entry| !is_empty_text(&entry.item.kind)) {
@@ -113,11 +113,23 @@ impl<'c> Checker<'c> {
                 found.push((choice, entry));
                 continue;
             };
-            let line = self.sources.origin(other.place);
-            let message = format!("{}.{choice} has one value, and `{}` is there too ({line})", owner.name, other.key);
-            self.problems
-                .push(Problem::new(entry.place, message).help("leave out one of the two, or make it empty: \"\""));
+            self.problems.push(self.rivals(owner, choice, other, entry));
         }
+    }
+
+    /// Two of one choice: a mistake where one is always there, else only if a message gives both.
+    fn rivals(&self, owner: &Type, choice: &str, one: &Entry, other: &Entry) -> Problem {
+        let line = self.sources.origin(one.place);
+        let (message, help) = (
+            format!("{}.{choice} has one value, and `{}` is there too ({line})", owner.name, one.key),
+            "leave out one of the two, or make it empty: \"\"",
+        );
+        let literal = [one, other].iter().any(|entry| is_literal(&entry.item.kind));
+        let problem = match literal {
+            true => Problem::new(other.place, message),
+            false => Problem::warning(other.place, message),
+        };
+        problem.help(help)
     }
 
     fn value(&mut self, spot: Spot<'_>, entry: &Entry) {
@@ -210,12 +222,23 @@ impl<'c> Checker<'c> {
             [] => {}
             [Part::Literal(literal)] => self.literal(spot, text.whole(), literal),
             [Part::Expression(expression)] => {
+                self.warn_of_gaps(spot, text, expression);
                 for given in Given::all(expression) {
                     self.given(spot, text, &given);
                 }
             }
             _ => self.given_text(spot, text.whole()),
         }
+    }
+
+    /// A code that no row lists leaves the element out: where it has to be there, that is seldom meant.
+    fn warn_of_gaps(&mut self, spot: Spot<'_>, text: &Text, expression: &Expression) {
+        let wanted = (spot.element.required && !spot.element.many) || spot.element.name == "status";
+        let Some(span) = given::gap(expression).filter(|_| wanted) else { return };
+        let needed = if spot.element.required { ", which has to be there" } else { "" };
+        let message = format!("a code that is not in the table leaves out {}{needed}", spot.name());
+        let help = "give the table a row \"*\", or write `| default '…'` behind it";
+        self.problems.push(Problem::warning(text.place(span), message).help(help));
     }
 
     fn given(&mut self, spot: Spot<'_>, text: &Text, given: &Given<'_>) {
@@ -324,6 +347,15 @@ fn article(kind: &str) -> String {
     match kind {
         part if part.contains('.') => "an object".to_owned(),
         other => format!("{} {other}", if vowel { "an" } else { "a" }),
+    }
+}
+
+/// Whether it is the same in every message.
+fn is_literal(kind: &Kind) -> bool {
+    match kind {
+        Kind::Scalar(_) => true,
+        Kind::Text(text) => !text.text.contains("${"),
+        Kind::Array(_) | Kind::Table(_) => false,
     }
 }
 

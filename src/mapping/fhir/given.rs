@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::super::expression::{Expression, Operand, Pipeline};
 use super::super::function::Call;
+use super::super::futile::always_gives;
 use super::super::table::LookupTable;
 
 /// One of the things that an expression can give.
@@ -34,6 +35,11 @@ impl<'e> Given<'e> {
         expression.alternatives.iter().flat_map(Self::of).collect()
     }
 
+    /// Of an expression with a name the parts stand elsewhere: then the name is their place.
+    fn within(self, outer: &Range<usize>) -> Self {
+        if inside(outer, &self.span) { self } else { Self { span: outer.clone(), ..self } }
+    }
+
     fn of(pipeline: &'e Pipeline) -> Vec<Self> {
         let given = |source| Self { source, span: pipeline.span.clone() };
         // Steps from the end on: each either passes texts on as they are, or decides what comes out.
@@ -60,10 +66,35 @@ impl<'e> Given<'e> {
             }
         }
         match &pipeline.operand {
-            Operand::Group(expression) => found.extend(Self::all(expression)),
+            Operand::Group(expression) => {
+                found.extend(Self::all(expression).into_iter().map(|inner| inner.within(&pipeline.span)))
+            }
             Operand::Text(text) => found.push(given(Source::Literal(text))),
             Operand::FirstIdentifier | Operand::Path { .. } | Operand::Reference(_) => found.push(given(Source::Text)),
         }
         found
     }
+}
+
+/// Where `expression` ends in a lookup that may find nothing, and nothing stands in for it.
+pub(crate) fn gap(expression: &Expression) -> Option<Range<usize>> {
+    let last = expression.alternatives.last()?;
+    if expression.alternatives.iter().any(always_gives) {
+        return None;
+    }
+    let finds_all = |call: &Call| match call {
+        Call::Lookup(table) | Call::MapToCode(table) => table.has_rest(),
+        _ => true,
+    };
+    match &last.operand {
+        _ if !last.calls.iter().all(finds_all) => Some(last.span.clone()),
+        Operand::Group(inner) => {
+            gap(inner).map(|span| if inside(&last.span, &span) { span } else { last.span.clone() })
+        }
+        _ => None,
+    }
+}
+
+fn inside(outer: &Range<usize>, inner: &Range<usize>) -> bool {
+    outer.start <= inner.start && inner.end <= outer.end
 }
