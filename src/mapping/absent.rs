@@ -9,6 +9,7 @@ use fhircast_gateway_adapter_api::{Grammar, Path};
 use super::condition::{Comparison, Condition, Test};
 use super::exclusive::{Way, exclude_each_other, ways};
 use super::expression::{Operand, Pipeline};
+use super::futile::awaits_rows;
 
 /// A condition that can hold in more ways than this is not looked at.
 const MOST_WAYS: usize = 1024;
@@ -19,6 +20,9 @@ pub(crate) fn in_condition<'c>(
     also: Option<&'c Condition>,
     grammar: &dyn Grammar,
 ) -> Vec<(Range<usize>, String)> {
+    if [Some(condition), also].into_iter().flatten().any(awaits_rows) {
+        return Vec::new();
+    }
     let Some(own) = ways(condition) else { return Vec::new() };
     let others = also.and_then(ways).unwrap_or_else(|| vec![Vec::new()]);
     if own.len() * others.len() > MOST_WAYS {

@@ -34,7 +34,17 @@ pub(crate) fn in_condition(condition: &Condition, length: usize) -> Vec<Mistake>
 
 /// Whether no message fulfils `condition`.
 pub(crate) fn contradicts_itself(condition: &Condition) -> bool {
-    exclude_each_other(&ways(condition), &Some(vec![Vec::new()]))
+    !awaits_rows(condition) && exclude_each_other(&ways(condition), &Some(vec![Vec::new()]))
+}
+
+/// Whether `condition` looks into a table that is empty: it is there for others to fill.
+pub(crate) fn awaits_rows(condition: &Condition) -> bool {
+    match condition {
+        Condition::All(all) | Condition::Any(all) => all.iter().any(awaits_rows),
+        Condition::Not(inner) => awaits_rows(inner),
+        Condition::Test(Test { comparison: Comparison::InTable(table), .. }) => table.codes().next().is_none(),
+        Condition::Test(_) => false,
+    }
 }
 
 fn in_tests(condition: &Condition, found: &mut Vec<Mistake>) {
@@ -90,19 +100,16 @@ fn in_expression(expression: &Expression, found: &mut Vec<Mistake>) {
             return;
         }
         in_pipeline(alternative, found);
-        before = Some(alternative).filter(|it| always_gives(it));
+        before = Some(alternative).filter(|it| never_absent(it));
     }
 }
 
 fn in_pipeline(pipeline: &Pipeline, found: &mut Vec<Mistake>) {
     match &pipeline.operand {
-        // A text with a name has a place of its own, where it is looked at.
+        // What has a name has a place of its own, where it is looked at.
         Operand::Group(inner) if is_within(inner, &pipeline.span) => in_expression(inner, found),
-        Operand::Text(text) if !pipeline.calls.is_empty() && never_gives(text, &pipeline.calls) => {
-            let message = format!("`{}` never has a value", pipeline.text);
-            found.push(Mistake { span: pipeline.span.clone(), message, help: None });
-            return;
-        }
+        // Whoever looks up a text of their own sees what comes of it.
+        Operand::Text(_) => return,
         _ => {}
     }
     for (index, call) in pipeline.calls.iter().enumerate() {
@@ -158,8 +165,8 @@ fn steps_can_give(operand: &Operand, calls: &[Call], text: &str) -> bool {
     }
 }
 
-/// Whether `pipeline` has a value in every message.
-pub(crate) fn always_gives(pipeline: &Pipeline) -> bool {
+/// Whether `pipeline` has a value in every message, or is said to be deleted: either ends an `or`.
+pub(crate) fn never_absent(pipeline: &Pipeline) -> bool {
     let keeps = |call: &Call| {
         matches!(call, Call::First | Call::Lower | Call::Prefix(_) | Call::Suffix(_) | Call::Trim | Call::Upper)
     };
@@ -170,20 +177,144 @@ pub(crate) fn always_gives(pipeline: &Pipeline) -> bool {
     }
     match &pipeline.operand {
         Operand::Text(text) => !constant(text, &pipeline.calls).is_nothing(),
-        Operand::Group(inner) => pipeline.calls.iter().all(keeps) && inner.alternatives.iter().any(always_gives),
+        Operand::Group(inner) => pipeline.calls.iter().all(keeps) && inner.alternatives.iter().any(never_absent),
         Operand::FirstIdentifier | Operand::Path { .. } | Operand::Reference(_) => false,
     }
 }
 
-/// Whether nothing comes of `text` after all `calls`. Tables that are empty are there for others to fill.
-fn never_gives(text: &str, calls: &[Call]) -> bool {
-    let filled = |call: &Call| match call {
-        Call::Lookup(table) | Call::MapToCode(table) => table.has_rest() || table.codes().next().is_some(),
-        _ => true,
-    };
-    !is_blank(text) && calls.iter().all(filled) && constant(text, calls).is_nothing()
-}
-
 fn constant<'c>(text: &'c str, calls: &'c [Call]) -> Data<'c> {
     calls.iter().fold(Data::text(text), |data, call| call.apply(data))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::expression::{Part, View};
+    use super::super::names::Names;
+    use super::super::parse;
+    use super::super::table::Meaning;
+    use super::super::testing::{Note, Notes};
+    use super::*;
+
+    fn table(rows: &[(&str, &str)]) -> LookupTable {
+        rows.iter().map(|(code, text)| ((*code).into(), Meaning::Text((*text).into()))).collect()
+    }
+
+    fn names() -> Names<'static> {
+        let tables = [
+            ("t".to_owned(), table(&[("X", "one"), ("y", "TWO")])),
+            ("rest".to_owned(), table(&[("X", "one"), ("*", "other")])),
+            ("empty".to_owned(), table(&[])),
+        ];
+        Names {
+            grammar: &Notes,
+            constants: [("k".to_owned(), "v".to_owned())].into(),
+            tables: tables.into(),
+            zone: None,
+            keys: Vec::new(),
+            used: Default::default(),
+            partial: false,
+        }
+    }
+
+    fn pipeline(text: &str) -> Pipeline {
+        let template = parse::template(&format!("${{{text}}}"), &names()).unwrap_or_else(|it| panic!("{text}: {it:?}"));
+        match template.parts.into_iter().next() {
+            Some(Part::Expression(mut expression)) => expression.alternatives.remove(0),
+            _ => panic!("{text}"),
+        }
+    }
+
+    #[test]
+    fn what_never_comes_true_is_told_and_nothing_else() {
+        for (text, expected) in [
+            ("A | lower == 'X'", 1),
+            ("A | lower == 'x'", 0),
+            ("A | lower != 'X'", 1),
+            ("A | lower in ['x', 'X', 'Y']", 2),
+            ("A | trim == ' x'", 1),
+            ("A | lower | trim == 'X'", 1),
+            ("A | digits == '1a'", 1),
+            ("A | prefix 'p-' == 'x'", 1),
+            ("A | lookup t == 'two'", 1),
+            ("A | lookup t == 'TWO'", 0),
+            ("A | lookup rest == 'other'", 0),
+            ("A | lookup empty == 'x'", 1),
+            ("A | lower in rest", 1),
+            ("A | lower in t", 0),
+            ("A in empty", 0),
+            ("(A or 'x') == 'y'", 0),
+            ("('z' or 'x') == 'y'", 2),
+            ("A | default 'x' == 'x'", 0),
+            ("k == 'v'", 0),
+            ("k == 'w'", 1),
+            ("A == B", 0),
+            ("A == 'x' and A == 'y'", 1),
+            ("not A and A == 'x'", 1),
+            ("A == 'x' or A == 'y'", 0),
+        ] {
+            let condition = parse::condition(text, &names()).unwrap();
+            assert_eq!(in_condition(&condition, text.len()).len(), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("A or B", 0),
+            ("A or 'x'", 0),
+            ("A or 'x' or B", 1),
+            ("A | default 'x' | upper or B", 1),
+            ("A | default 'x' | digits or B", 0),
+            ("(A or 'x') or B", 1),
+            ("'X' | lookup t or B", 1),
+            ("'Q' | lookup t or B", 0),
+            ("'Q' | lookup rest or B", 1),
+            ("'Q' | lookup empty or B", 0),
+            ("A | digits | lookup t", 1),
+            ("A | digits | lookup rest", 0),
+            ("A | lookup t | lookup t", 1),
+            ("A | lookup t | lookup rest", 0),
+        ] {
+            let template = parse::template(&format!("${{{text}}}"), &names()).unwrap();
+            assert_eq!(in_template(&template).len(), expected, "{text}");
+        }
+    }
+
+    fn pipelines() -> impl Strategy<Value = String> {
+        let operand =
+            prop_oneof![Just("A"), Just("A[*]"), Just("'X'"), Just("k"), Just("(A or 'y')"), Just("(A or B)")];
+        let call = prop_oneof![
+            Just("lower"),
+            Just("upper"),
+            Just("trim"),
+            Just("digits"),
+            Just("first"),
+            Just("oid"),
+            Just("prefix 'p'"),
+            Just("suffix '1'"),
+            Just("replace 'x' 'yx'"),
+            Just("split '-'"),
+            Just("nth 2"),
+            Just("join '-'"),
+            Just("default 'd'"),
+            Just("lookup t"),
+            Just("lookup rest"),
+            Just("date"),
+        ];
+        (operand, prop::collection::vec(call, 0..4))
+            .prop_map(|(operand, calls)| calls.iter().fold(operand.to_owned(), |text, call| format!("{text} | {call}")))
+    }
+
+    proptest! {
+        #[test]
+        fn what_an_expression_gives_it_can_give(text in pipelines(), a in "[xXyY1. -]{0,6}(~[xY1-]{0,3})?|\"\"", b in "[xY1]?") {
+            let (pipeline, message) = (pipeline(&text), format!("A: {a}\nB: {b}"));
+            let note = Note::new(&message);
+            let value = pipeline.value(&View::new(&note));
+            for given in value.texts().iter().filter(|text| !is_blank(text)) {
+                prop_assert!(can_give(&pipeline, given), "{text} gives {given:?} for {message:?}");
+            }
+            if never_absent(&pipeline) {
+                prop_assert!(value != Data::Absent, "{text} for {message:?}");
+            }
+        }
+    }
 }

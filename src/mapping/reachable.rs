@@ -4,12 +4,13 @@ use super::condition::Condition;
 use super::diagnostics::Problem;
 use super::exclusive::{exclude_each_other, ways};
 use super::file::{Item, Kind, Table};
-use super::futile::contradicts_itself;
+use super::futile::{awaits_rows, contradicts_itself};
 use super::source::Sources;
 
 /// Whether `when` never holds of a message that `accept` takes. What contradicts itself is reported for itself.
 pub(crate) fn never_accepted(accept: &Condition, when: &Condition) -> bool {
-    let possible = !contradicts_itself(accept) && !contradicts_itself(when);
+    let judged = [accept, when].into_iter().all(|condition| !awaits_rows(condition));
+    let possible = judged && !contradicts_itself(accept) && !contradicts_itself(when);
     possible && exclude_each_other(&ways(accept), &ways(when))
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::expression::{Expression, Operand, Pipeline};
 use super::super::function::Call;
-use super::super::futile::always_gives;
+use super::super::futile::never_absent;
 use super::super::table::LookupTable;
 
 /// One of the things that an expression can give.
@@ -79,7 +79,7 @@ impl<'e> Given<'e> {
 /// Where `expression` ends in a lookup that may find nothing, and nothing stands in for it.
 pub(crate) fn gap(expression: &Expression) -> Option<Range<usize>> {
     let last = expression.alternatives.last()?;
-    if expression.alternatives.iter().any(always_gives) {
+    if expression.alternatives.iter().any(never_absent) {
         return None;
     }
     let finds_all = |call: &Call| match call {
