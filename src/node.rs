@@ -24,7 +24,7 @@ use crate::admin::Admin;
 use crate::audit::AuditLog;
 use crate::config::{Config, Layers, Problem, Problems};
 use crate::connector::Connector;
-use crate::gateway::{Gateway, Source};
+use crate::gateway::{Gateway, Source, SourceClocks};
 use crate::http::{self, HttpSettings};
 use crate::hub::Hub;
 use crate::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
@@ -201,7 +201,9 @@ impl Plan {
         if let Some(issuer) = token_issuer {
             let sessions = Arc::clone(&node.sessions);
             node.token_url = Some(hub.url_at(TOKEN_PATH, http_address, tls.is_some()));
-            routes = routes.merge(TokenEndpoint { issuer, sessions, hub: hub.clone(), clock }.routes());
+            routes = routes.merge(
+                TokenEndpoint { issuer, sessions, hub: hub.clone(), audit: node.gateway.audit.clone(), clock }.routes(),
+            );
         }
         node.serve_http(http, tls.clone(), routes, config.http.limits.clone());
         if let Some(tls) = tls {
@@ -247,6 +249,7 @@ impl Node {
             journal: Arc::clone(&journal),
             audit,
             clock,
+            source_clocks: SourceClocks::default(),
         };
         Self {
             hub_url,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -16,8 +17,10 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::json;
 use tracing::{debug, info, warn};
 
+use crate::audit::{Action, Agent, AuditLog, Entry};
 use crate::clock::{Clock, timestamp};
-use crate::hub::Hub;
+use crate::http::Transport;
+use crate::hub::{Hub, topic_digest};
 use crate::security::{IssuedToken, TokenError, TokenIssuer};
 use crate::sessions::{Directory, Seat};
 
@@ -30,6 +33,8 @@ pub struct TokenEndpoint {
     pub sessions: Arc<Directory>,
     /// The hub that clients are told of.
     pub hub: Hub,
+    /// Who was given a token, and whose request was refused.
+    pub audit: AuditLog,
     /// When tokens end.
     pub clock: Arc<dyn Clock>,
 }
@@ -62,6 +67,19 @@ impl TokenEndpoint {
         let topic_of = |user: &str| self.sessions.topic(&Seat { user: Some(user.to_owned()), workstation: None });
         self.issuer.issue(authorization, form, topic_of, timestamp(&*self.clock))
     }
+
+    fn entry(&self, parts: &Parts, principal: Arc<str>, session: String, refusal: Option<String>) -> Entry {
+        let address = parts.extensions.get::<Transport>().map(|transport| transport.peer.ip());
+        Entry {
+            action: Action::Authenticate,
+            recorded: timestamp(&*self.clock),
+            agent: Agent::Application { principal, name: None, address },
+            session,
+            asked: TOKEN_PATH.to_owned(),
+            patient: None,
+            refusal,
+        }
+    }
 }
 
 /// `POST /token`.
@@ -73,11 +91,19 @@ async fn token(State(endpoint): State<TokenEndpoint>, request: Request) -> Respo
     };
     match endpoint.issue(&parts.headers, &form) {
         Ok(issued) => {
+            let entry = endpoint.entry(&parts, Arc::clone(&issued.principal), topic_digest(&issued.topic), None);
+            if endpoint.audit.record(entry).await.is_err() {
+                return refused(StatusCode::SERVICE_UNAVAILABLE, TokenError::NotAudited);
+            }
             info!(client = issued.client, seconds = issued.expires_in, "Access token issued.");
             let hub = &endpoint.hub;
             given(&issued, &format!("{}{}", hub.base_url(&parts), hub.mount_path(issued.mount.as_deref())))
         }
         Err(error) => {
+            if error != TokenError::TooOften {
+                let entry = endpoint.entry(&parts, "".into(), String::new(), Some(error.to_string()));
+                endpoint.audit.note(entry).await;
+            }
             match error {
                 // More of them would only fill the log.
                 TokenError::TooOften => debug!(%error, "Access token refused."),
@@ -151,7 +177,7 @@ fn status(error: TokenError) -> StatusCode {
         TokenError::InvalidRequest(_) | TokenError::InvalidScope | TokenError::UnsupportedGrantType => {
             StatusCode::BAD_REQUEST
         }
-        TokenError::NoRandomness => StatusCode::SERVICE_UNAVAILABLE,
+        TokenError::NoRandomness | TokenError::NotAudited => StatusCode::SERVICE_UNAVAILABLE,
         TokenError::TooOften => StatusCode::TOO_MANY_REQUESTS,
     }
 }

@@ -33,7 +33,7 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// A request without a token that is accepted: always refused.
+    /// A request without a token that is accepted, or one for a token.
     Authenticate,
     /// Reading a topic's current context (RAD-153).
     GetContext,

@@ -9,7 +9,7 @@ use super::Failure;
 use crate::adapters::{HL7_CASES, read_message};
 use crate::config::{Config, Layers, Problems};
 use crate::mapping::cases::{self, CaseFile};
-use crate::mapping::{Mapped, MappingSet, Selection};
+use crate::mapping::{Mapped, MappingSet};
 use crate::node::load_mappings;
 use crate::store::mapping_files;
 
@@ -49,11 +49,8 @@ pub(super) fn map(arguments: &MapArguments, layers: &Layers, problems: Problems)
     let protocol =
         arguments.mapping.as_deref().map(|name| named(&set, name)).transpose()?.map_or("hl7v2", |it| it.protocol());
     let fields = read_message(protocol, &bytes).map_err(|error| failed(format!("{}: {error}", path.display())))?;
-    let mapping = match set.select(arguments.mapping.as_deref(), protocol, &*fields) {
-        Selection::One(mapping) => mapping,
-        Selection::Several(ambiguity) => return Err(failed(ambiguity.to_string())),
-        Selection::None => return Err(failed(unclaimed(arguments))),
-    };
+    let mapping = set.select(arguments.mapping.as_deref(), protocol, &*fields);
+    let mapping = mapping.ok_or_else(|| failed(unclaimed(arguments)))?;
     if arguments.explain {
         print!("{}", mapping.explain(&*fields));
         return Ok(());
@@ -133,7 +130,7 @@ fn shown(mapping: &str, mapped: &Mapped) -> Value {
             .iter()
             .map(|entry| json!({"key": entry.key, "resource": serde_json::from_str::<Value>(entry.resource.get()).unwrap_or_default()}))
             .collect();
-        json!({"event": event.name.as_str(), "rule": event.rule.to_string(), "context": context})
+        json!({"event": event.name.as_str(), "rule": event.rule.to_string(), "occurred": event.occurred, "context": context})
     });
     json!({
         "mapping": mapping,

@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod listen;
 mod mapping;
+mod message_times;
 mod notification;
 mod run;
 mod send;

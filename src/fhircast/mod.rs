@@ -30,7 +30,7 @@ pub use acknowledgement::{Acknowledgement, Verdict};
 pub use context::{ContextEntry, ContextError};
 pub use edition::Edition;
 pub use event::{Event, EventError, NewEvent, Version, Versions};
-pub use event_name::{EventName, EventNameError};
+pub use event_name::{Action, EventName, EventNameError};
 pub use patient::Identifier;
 pub use resource_key::ResourceKey;
 pub use rules::Rules;

@@ -137,6 +137,13 @@ pub enum PublishRefusal {
     Topic,
 }
 
+impl PublishRefusal {
+    /// Whether it is a close that happened before the open that now stands: there is nothing wrong with it but its age.
+    pub fn is_outdated(&self) -> bool {
+        matches!(self, Self::Refused(EventRefused(Refusal::Outdated)))
+    }
+}
+
 /// Why a topic does not take an event: a sentence for the publisher.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]

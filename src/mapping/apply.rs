@@ -3,15 +3,17 @@
 //! Pure and without locks. Knows no wire: it reads the message by compiled paths only.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use fhircast_gateway_adapter_api::{Fault, Fields, Path};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::expression::View;
-use super::plan::{EventRule, Plan, ResourcePlan, Slot};
+use super::expression::{Template, View};
+use super::plan::{EventRule, Placed, Plan, ResourcePlan, Slot};
 use super::source::Origin;
-use super::{refusal, retire, write};
+use super::{age, refusal, retire, write};
 use crate::fhircast::{ContextEntry, EventName, Identifier};
 
 /// What a message became.
@@ -39,8 +41,14 @@ pub struct SessionWords {
 pub struct MappedEvent {
     /// Its name.
     pub name: EventName,
+    /// Whose screen it is for: where a message holds several orders, each may be another user's.
+    pub session: SessionWords,
     /// Its context, the anchor first.
     pub context: Vec<ContextEntry>,
+    /// When it happened, where the message tells.
+    pub occurred: Option<Timestamp>,
+    /// How long after that it may still be shown; as long as may be where there is none.
+    pub not_after: Option<Duration>,
     /// The rule that made it.
     pub rule: Origin,
 }
@@ -89,15 +97,14 @@ pub(super) fn apply(plan: &Plan, fields: &dyn Fields) -> Result<Mapped, Refusal>
             }
         }
     }
-    Ok(Mapped { session: session(plan, &view), retired: retire::retired(plan, fields)?, events })
+    Ok(Mapped { session: session(plan, None, &view), retired: retire::retired(plan, fields)?, events })
 }
 
 /// Whose screen, as far as the message says it.
-pub(super) fn session(plan: &Plan, view: &View<'_>) -> SessionWords {
-    SessionWords {
-        user: plan.session.user.as_ref().and_then(|user| user.value.text(view)).map(Cow::into_owned),
-        workstation: plan.session.workstation.as_ref().and_then(|it| it.value.text(view)).map(Cow::into_owned),
-    }
+pub(super) fn session(plan: &Plan, rule: Option<&EventRule>, view: &View<'_>) -> SessionWords {
+    let text = |template: Option<&Placed<Template>>| template?.value.text(view).map(Cow::into_owned);
+    let (user, workstation) = plan.session_of(rule);
+    SessionWords { user: text(user), workstation: text(workstation) }
 }
 
 fn event_if_it_holds(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Option<MappedEvent>, Refusal> {
@@ -117,7 +124,10 @@ fn event(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<MappedEvent, 
         RawValue::from_string(json).ok().map(|json| ContextEntry { key: resource.key.clone(), resource: json })
     };
     let context = rule.slots.iter().zip(&identities).filter_map(entry).collect();
-    Ok(MappedEvent { name: rule.name.clone(), context, rule: rule.origin.clone() })
+    let occurred = plan.occurred.as_ref().and_then(|it| age::occurred(&it.value, &view));
+    let whose = session(plan, Some(rule), &view);
+    let (name, not_after, rule) = (rule.name.clone(), rule.not_after.0, rule.origin.clone());
+    Ok(MappedEvent { name, session: whose, context, occurred, not_after, rule })
 }
 
 /// The ids by their slots' `reference`, as far as they are in the event, and the first identifier behind each of its entries.

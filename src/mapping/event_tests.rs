@@ -1,4 +1,4 @@
-//! What single events have of their own: their context.
+//! What single events have of their own: their context, and how old they may be.
 
 use serde_json::{Value, json};
 
@@ -120,4 +120,53 @@ name = "Patient-open"
 context.report = false
 "#;
     insta::assert_snapshot!(load(&[("wrong", &mapping(events))]).unwrap_err());
+}
+
+#[test]
+fn an_event_happened_at_the_first_time_of_day_that_is_there() {
+    let occurred = |message: &str| {
+        let text = "protocol = 'notes'\noccurred = '${A | datetime or B | datetime}'\n[[event]]\nname = 'UserLogout'\n";
+        outcome(text, message)["events"][0]["occurred"].as_str().map(str::to_owned)
+    };
+    let time = "2026-05-04T06:15:30Z".to_owned();
+    for (message, expected) in [
+        ("A: 20260504081530+0200", Some(&time)),
+        ("B: 20260504081530+0200", Some(&time)),
+        ("A: 20260504\nB: 20260504081530+0200", Some(&time)),
+        ("A: 20260504081530\nB: 20260504081530+0200", Some(&time)),
+        ("A: \"\"\nB: 20260504081530+0200", None),
+        ("A: 20260504081530", None),
+        ("", None),
+    ] {
+        assert_eq!(occurred(message).as_ref(), expected, "{message}");
+    }
+}
+
+#[test]
+fn each_order_of_a_message_has_its_own_time() {
+    let text = "protocol = 'notes'\noccurred = '${.2 | datetime}'\n[[event]]\nname = 'UserLogout'\neach = 'P'\n";
+    let outcome = outcome(text, "P: 1^20260504081530Z~2^20260504091530Z");
+    let times: Vec<_> = outcome["events"].as_array().unwrap().iter().map(|event| event["occurred"].clone()).collect();
+    assert_eq!(times, ["2026-05-04T08:15:30Z", "2026-05-04T09:15:30Z"]);
+}
+
+#[test]
+fn how_old_an_event_may_be_is_said_by_itself_by_its_mapping_or_by_the_parent() {
+    let limit = |child: &str| {
+        let base = "protocol = 'notes'\nnot_after = '5min'\n";
+        let child = format!("extends = 'base'\n{child}");
+        let set = load(&[("base", base), ("child", &child)]).unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+        let mapped = set.mapping("child").unwrap().apply(&super::testing::Note::new("")).unwrap();
+        mapped.events[0].not_after.map(|limit| limit.as_secs())
+    };
+    assert_eq!(limit("[[event]]\nname = 'UserLogout'"), Some(300));
+    assert_eq!(limit("not_after = '1min'\n[[event]]\nname = 'UserLogout'"), Some(60));
+    assert_eq!(limit("[[event]]\nname = 'UserLogout'\nnot_after = '10s'"), Some(10));
+    assert_eq!(limit("not_after = 'never'\n[[event]]\nname = 'UserLogout'"), None);
+}
+
+#[test]
+fn mistakes_in_times_and_limits_are_shown_where_they_stand() {
+    let wrong = "protocol = 'notes'\noccurred = 'at ${A | datetime}'\nnot_after = '90'\n[[event]]\nname = 'UserLogout'\nnot_after = '5 minutes'\n";
+    insta::assert_snapshot!(load(&[("wrong", wrong)]).unwrap_err());
 }

@@ -186,6 +186,7 @@ mod tests {
         let names = Names {
             grammar: &Notes,
             constants: std::collections::BTreeMap::default(),
+            expressions: std::collections::BTreeMap::default(),
             tables: [("t".to_owned(), table)].into(),
             zone: None,
             keys: Vec::new(),

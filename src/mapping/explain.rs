@@ -34,7 +34,7 @@ impl Mapping {
         explainer.line(0, &format!("mapping {} ({})", self.name(), self.file()));
         let accepted = explainer.accept(&View::new(fields));
         if accepted {
-            explainer.session(&View::new(fields));
+            explainer.session(0, None, &View::new(fields));
             self.plan.rules.iter().for_each(|rule| explainer.rule(rule, fields));
             self.plan.merges.iter().for_each(|rule| explainer.merge(rule, fields));
         }
@@ -61,13 +61,13 @@ impl Explainer<'_> {
         holds
     }
 
-    fn session(&mut self, view: &View<'_>) {
-        self.line(0, "session");
-        let session = &self.plan.session;
-        for (name, template) in [("user", &session.user), ("workstation", &session.workstation)] {
+    fn session(&mut self, depth: usize, rule: Option<&EventRule>, view: &View<'_>) {
+        self.line(depth, "session");
+        let (user, workstation) = self.plan.session_of(rule);
+        for (name, template) in [("user", user), ("workstation", workstation)] {
             match template {
-                Some(template) => self.template(1, name, template, view),
-                None => self.line(1, &format!("{name}: the mapping does not say")),
+                Some(template) => self.template(depth + 1, name, template, view),
+                None => self.line(depth + 1, &format!("{name}: the mapping does not say")),
             }
         }
     }
@@ -93,7 +93,13 @@ impl Explainer<'_> {
         if let Some(when) = &rule.when {
             self.reasons(1, when, view);
         }
+        if holds && (rule.each.is_some() || rule.session.is_said()) {
+            self.session(1, Some(rule), view);
+        }
         if holds {
+            if let Some(occurred) = &self.plan.occurred {
+                self.template(1, "occurred", occurred, view);
+            }
             self.resources(rule, view);
         }
     }

@@ -13,6 +13,7 @@
 //! [`Grammar`]: fhircast_gateway_adapter_api::Grammar
 
 mod absent;
+mod age;
 mod append;
 mod apply;
 pub mod cases;
@@ -23,6 +24,7 @@ mod diagnostics;
 mod exclusive;
 mod explain;
 mod expression;
+mod family;
 mod fhir;
 mod file;
 mod function;
@@ -35,6 +37,7 @@ mod present;
 mod reachable;
 mod refusal;
 mod retire;
+mod rivalry;
 mod set;
 mod shipped;
 mod show;
@@ -49,7 +52,7 @@ pub use apply::{Mapped, MappedEvent, Refusal, SessionWords};
 pub use diagnostics::Diagnostics;
 pub use explain::Explanation;
 pub use function::names as function_names;
-pub use set::{Ambiguity, Mapping, MappingSet, Selection};
+pub use set::{Mapping, MappingSet};
 pub use shipped::shipped;
 pub use source::{Origin, SourceFile};
 

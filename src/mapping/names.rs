@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fhircast_gateway_adapter_api::Grammar;
 use jiff::tz::TimeZone;
 
+use super::expression::Expression;
 use super::function::Surroundings;
 use super::table::LookupTable;
 
@@ -28,20 +29,23 @@ const HL7_TABLES: &str = "http://terminology.hl7.org/CodeSystem/";
 pub(crate) struct Names<'g> {
     pub(crate) grammar: &'g dyn Grammar,
     pub(crate) constants: BTreeMap<String, String>,
+    /// Whole expressions by their names.
+    pub(crate) expressions: BTreeMap<String, Expression>,
     pub(crate) tables: BTreeMap<String, LookupTable>,
     pub(crate) zone: Option<TimeZone>,
     /// The context keys of the mapping's resources, in order.
     pub(crate) keys: Vec<String>,
-    /// The constants and tables that were asked for.
+    /// What was asked for.
     pub(crate) used: RefCell<BTreeSet<Definition>>,
     /// Whether what the mapping extends is not there, so that any name may stand for something.
     pub(crate) partial: bool,
 }
 
-/// A constant or a table, by its name.
+/// What a file declares for its expressions, by its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Definition {
     Constant(String),
+    Expression(String),
     Table(String),
 }
 
@@ -66,6 +70,13 @@ impl Names<'_> {
         self.text(name).map(Meaning::Text)
     }
 
+    /// The expression that `name` stands for.
+    pub(crate) fn expression(&self, name: &str) -> Option<&Expression> {
+        let expression = self.expressions.get(name)?;
+        self.used.borrow_mut().insert(Definition::Expression(name.to_owned()));
+        Some(expression)
+    }
+
     /// The text that `name` stands for.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         let constant = self.constants.get(name);
@@ -79,7 +90,8 @@ impl Names<'_> {
     pub(crate) fn all(&self) -> Vec<String> {
         let systems = CODE_SYSTEMS.iter().map(|(name, _)| (*name).to_owned());
         let resources = self.keys.iter().map(|key| format!("{key}.id"));
-        self.constants.keys().cloned().chain(systems).chain(resources).chain([FIRST_IDENTIFIER.to_owned()]).collect()
+        let own = self.constants.keys().chain(self.expressions.keys()).cloned();
+        own.chain(systems).chain(resources).chain([FIRST_IDENTIFIER.to_owned()]).collect()
     }
 }
 

@@ -144,6 +144,10 @@ impl<'t> Parser<'t> {
 
     fn named_or_path(&mut self) -> Result<Operand, Mistake> {
         let word = self.peek_word();
+        if let Some(expression) = self.names.expression(word) {
+            self.at += word.len();
+            return Ok(Operand::Group(Box::new(expression.clone())));
+        }
         if let Some(meaning) = self.names.meaning(word) {
             self.at += word.len();
             return Ok(match meaning {

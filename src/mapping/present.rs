@@ -24,12 +24,21 @@ impl Mapping {
 impl Mapped {
     /// The session and the events.
     pub fn to_json(&self) -> Value {
-        let events: Vec<Value> = self.events.iter().map(event).collect();
+        let events: Vec<Value> = self.events.iter().map(|event| self.event(event)).collect();
         let mut outcome = json!({ "session": self.session.to_json(), "events": events });
         if !self.retired.is_empty() {
             outcome["retired"] = self.retired.iter().map(identifier).collect();
         }
         outcome
+    }
+
+    /// The event, with its session where that is another than the first one read.
+    fn event(&self, event: &MappedEvent) -> Value {
+        let mut shown = shown(event);
+        if event.session != self.session {
+            shown["session"] = event.session.to_json();
+        }
+        shown
     }
 }
 
@@ -50,7 +59,7 @@ fn identifier(identifier: &Identifier) -> Value {
         .into()
 }
 
-fn event(event: &MappedEvent) -> Value {
+fn shown(event: &MappedEvent) -> Value {
     let context: Vec<Value> = event
         .context
         .iter()
@@ -59,5 +68,9 @@ fn event(event: &MappedEvent) -> Value {
             json!({ "key": entry.key, "resource": resource })
         })
         .collect();
-    json!({ "event": event.name.as_str(), "context": context })
+    let mut shown = json!({ "event": event.name.as_str(), "context": context });
+    if let Some(occurred) = event.occurred {
+        shown["occurred"] = occurred.to_string().into();
+    }
+    shown
 }

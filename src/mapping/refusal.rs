@@ -183,6 +183,7 @@ impl Call {
             Self::Suffix(_) => "suffix",
             Self::Trim => "trim",
             Self::Upper => "upper",
+            Self::Uri => "uri",
             Self::Uuid(_) => "uuid",
         }
     }

@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use fhircast_gateway_adapter_api::{Fields, Grammar};
 
-use super::append;
 use super::apply::{self, Mapped, Refusal};
 use super::compile::Compiler;
-use super::diagnostics::{Diagnostics, Problem, did_you_mean, nearest};
+use super::diagnostics::{Diagnostics, Problem};
 use super::expression::View;
-use super::file::{self, Entry, Kind, Table};
-use super::merge::merge;
+use super::family::Family;
+use super::file::{self, Table};
 use super::plan::Plan;
-use super::source::{Origin, SourceFile, Sources};
-use super::table_file;
+use super::rivalry;
+use super::source::{SourceFile, Sources};
 use super::unused::Usage;
 
 /// The mappings in force.
@@ -22,6 +21,8 @@ use super::unused::Usage;
 pub struct MappingSet {
     mappings: BTreeMap<String, Mapping>,
     warnings: Diagnostics,
+    /// Those with an `[accept]`; each before what it extends.
+    speaking: Vec<String>,
 }
 
 /// One mapping, merged with what it extends, and compiled.
@@ -29,28 +30,11 @@ pub struct MappingSet {
 pub struct Mapping {
     name: String,
     path: String,
+    /// What it extends, what that extends, and so on.
+    lineage: Vec<String>,
     pub(super) plan: Plan,
     pub(super) merged: Table,
     pub(super) sources: Arc<Sources>,
-}
-
-/// Which mapping speaks for a message.
-#[derive(Clone, Debug)]
-pub enum Selection<'s> {
-    /// Just this one.
-    One(&'s Mapping),
-    /// None.
-    None,
-    /// More than one, which is a mistake in the mappings. `Display` of the problem says which, and where.
-    Several(Ambiguity),
-}
-
-/// The mappings that claim one message, and where each says so.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than one mapping speaks for this message: {}", self.in_words())]
-pub struct Ambiguity {
-    /// Each mapping's name, and the line of its `accept`.
-    pub claims: Vec<(String, Origin)>,
 }
 
 impl MappingSet {
@@ -75,20 +59,26 @@ impl MappingSet {
             let lineage = family.lineage(index, &mut compiler.problems);
             let merged = family.merged(&lineage, &mut compiler.problems);
             let Some(compiled) = compiler.compile(&merged, index, lineage.broken) else { continue };
-            if lineage.broken || compiler.problems[before..].iter().any(Problem::is_mistake) {
-                usage.note_unread(&lineage.files);
+            match compiler.problems[before..].iter().any(Problem::is_mistake) {
+                true => usage.note_unread(&lineage.files),
+                false => usage.note(&lineage.files, &family.trees[index], &compiled),
+            }
+            if lineage.broken {
                 continue;
             }
-            usage.note(&lineage.files, &family.trees[index], &compiled);
             let SourceFile { name, path, .. } = file.clone();
-            let sources = Arc::clone(&sources);
-            mappings.insert(name.clone(), Mapping { name, path, plan: compiled.plan, merged, sources });
+            let (lineage, sources) = (family.names(&lineage.files[1..]), Arc::clone(&sources));
+            mappings.insert(name.clone(), Mapping { name, path, lineage, plan: compiled.plan, merged, sources });
         }
         let mut problems = compiler.problems;
+        rivalry::report(&mappings, &mut problems);
         problems.extend(usage.warnings());
         let refused = problems.iter().any(Problem::is_mistake);
         let diagnostics = Diagnostics::new(sources, problems);
-        if refused { Err(diagnostics) } else { Ok(Self { mappings, warnings: diagnostics }) }
+        match refused {
+            true => Err(diagnostics),
+            false => Ok(Self { warnings: diagnostics, speaking: speaking(&mappings), mappings }),
+        }
     }
 
     /// What is most likely not meant so, in the mappings in force.
@@ -112,20 +102,22 @@ impl MappingSet {
     }
 
     /// The mapping that speaks for a message of `protocol`: the one that its listener is configured with, if it accepts the
-    /// message; where none is configured, the one that accepts it by its own `[accept]`.
-    pub fn select(&self, configured: Option<&str>, protocol: &str, fields: &dyn Fields) -> Selection<'_> {
+    /// message; where none is configured, the one that accepts it by its own `[accept]`. Of a mapping and one that it extends the
+    /// first speaks; no others can both accept one message.
+    pub fn select(&self, configured: Option<&str>, protocol: &str, fields: &dyn Fields) -> Option<&Mapping> {
         if let Some(name) = configured {
-            let mapping = self.mapping(name).filter(|mapping| mapping.takes(protocol, fields));
-            return mapping.map_or(Selection::None, Selection::One);
+            return self.mapping(name).filter(|mapping| mapping.takes(protocol, fields));
         }
-        let claims = |mapping: &&Mapping| mapping.plan.accept.is_some() && mapping.takes(protocol, fields);
-        let claiming: Vec<&Mapping> = self.mappings.values().filter(claims).collect();
-        match claiming.as_slice() {
-            [] => Selection::None,
-            [only] => Selection::One(only),
-            several => Selection::Several(Ambiguity { claims: several.iter().filter_map(|it| it.claim()).collect() }),
-        }
+        let mut speaking = self.speaking.iter().filter_map(|name| self.mapping(name));
+        speaking.find(|mapping| mapping.takes(protocol, fields))
     }
+}
+
+/// The mappings with an `[accept]`: those that extend more come first, and so each before what it extends.
+fn speaking(mappings: &BTreeMap<String, Mapping>) -> Vec<String> {
+    let mut speaking: Vec<&Mapping> = mappings.values().filter(|mapping| mapping.plan.accept.is_some()).collect();
+    speaking.sort_by_key(|mapping| std::cmp::Reverse(mapping.lineage.len()));
+    speaking.into_iter().map(|mapping| mapping.name.clone()).collect()
 }
 
 impl Mapping {
@@ -154,6 +146,11 @@ impl Mapping {
         !self.plan.rules.is_empty()
     }
 
+    /// Whether it extends the mapping `name`, or extends one that does.
+    pub(super) fn extends(&self, name: &str) -> bool {
+        self.lineage.iter().any(|ancestor| ancestor == name)
+    }
+
     /// Whether it speaks for a message: its `[accept]` holds, or it has none.
     pub fn accepts(&self, fields: &dyn Fields) -> bool {
         self.plan.accept.as_ref().is_none_or(|accept| accept.value.holds(&View::new(fields)))
@@ -176,92 +173,5 @@ impl Mapping {
 
     fn takes(&self, protocol: &str, fields: &dyn Fields) -> bool {
         self.plan.protocol == protocol && self.accepts(fields)
-    }
-
-    fn claim(&self) -> Option<(String, Origin)> {
-        self.plan.accept.as_ref().map(|accept| (self.name.clone(), accept.origin.clone()))
-    }
-}
-
-impl Ambiguity {
-    fn in_words(&self) -> String {
-        let claims = self.claims.iter().map(|(name, origin)| format!("{name} ({origin})"));
-        claims.collect::<Vec<_>>().join(", ")
-    }
-}
-
-/// The files of one load, each as it was written, and who extends whom.
-struct Family<'s> {
-    sources: &'s Sources,
-    trees: Vec<Table>,
-}
-
-/// A file, what it extends, what that extends, and so on.
-struct Lineage {
-    files: Vec<usize>,
-    /// Whether some of it is not there, or extends itself.
-    broken: bool,
-}
-
-impl Family<'_> {
-    /// A file merged over all that it extends.
-    fn merged(&self, lineage: &Lineage, problems: &mut Vec<Problem>) -> Table {
-        let mut merged: Option<Table> = None;
-        for member in lineage.files.iter().rev() {
-            let own = self.trees[*member].clone();
-            if !lineage.broken {
-                append::report(&own, merged.as_ref(), problems);
-            }
-            let mut both = match merged {
-                Some(parent) => merge(parent, own),
-                None => own,
-            };
-            // Before the next one is laid over it: that may replace a table from a file, or add to its rows.
-            table_file::read_named(&mut both, self.sources, problems);
-            merged = Some(both);
-        }
-        merged.unwrap_or_default()
-    }
-
-    /// File number `file`, and all that it extends as far as that is there; where a name is not, and one is near, that one.
-    fn lineage(&self, file: usize, problems: &mut Vec<Problem>) -> Lineage {
-        let mut files = vec![file];
-        let mut current = file;
-        while let Some(entry) = self.trees[current].get("extends") {
-            let parent = self.parent(entry, problems).filter(|parent| match files.contains(parent) {
-                true => {
-                    problems.push(self.circle(entry, &files, *parent));
-                    false
-                }
-                false => true,
-            });
-            let Some(parent) = parent else { return Lineage { files, broken: true } };
-            files.push(parent);
-            current = parent;
-        }
-        Lineage { files, broken: false }
-    }
-
-    /// The file that `extends` names.
-    fn parent(&self, extends: &Entry, problems: &mut Vec<Problem>) -> Option<usize> {
-        let Kind::Text(text) = &extends.item.kind else {
-            problems.push(Problem::new(extends.item.place, "`extends` must be a string: the name of one mapping"));
-            return None;
-        };
-        let mappings = || self.sources.files.iter().enumerate().filter(|(_, file)| !file.is_table());
-        let find = |name: &str| mappings().find(|(_, file)| file.name == name).map(|(index, _)| index);
-        find(&text.text).or_else(|| {
-            let others = mappings().filter(|(index, _)| *index != text.whole().file);
-            let names: Vec<&str> = others.map(|(_, file)| file.name.as_str()).collect();
-            let help = did_you_mean(&text.text, names.iter().copied());
-            problems.push(Problem::new(text.whole(), format!("there is no mapping `{}`", text.text)).help(help));
-            find(nearest(&text.text, names)?)
-        })
-    }
-
-    fn circle(&self, extends: &Entry, files: &[usize], parent: usize) -> Problem {
-        let names: Vec<&str> = files.iter().chain([&parent]).map(|it| self.sources.files[*it].name.as_str()).collect();
-        let message = format!("mappings extend each other in a circle: {}", names.join(" -> "));
-        Problem::new(extends.item.place, message)
     }
 }

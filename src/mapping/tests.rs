@@ -5,8 +5,8 @@ mod mistakes;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::parse;
 use super::testing::{Note, load, outcome};
-use super::{Selection, parse};
 
 /// What stands under the `extension` of a resource, of which `members` say it, for `message`; null for nothing. The resource
 /// is of a type whose members are not checked.
@@ -163,6 +163,44 @@ fn extended(child: &str, message: &str) -> serde_json::Value {
 }
 
 #[test]
+fn a_named_expression_stands_wherever_its_name_does_and_a_child_replaces_it_for_all() {
+    let base = r#"
+protocol = "notes"
+[constant]
+dash = "-"
+[expression]
+whole = "${A or B | upper}"
+part  = "${.1 | prefix dash}"
+[session]
+user = "${whole}"
+workstation = "at ${whole | lower or 'nowhere'}"
+[[event]]
+name = "Patient-close"
+when = "whole == 'x'"
+[context.patient]
+id = "1"
+[[context.patient.name]]
+each = "N"
+family = "${part}"
+"#;
+    let set = load(&[("base", base), ("child", "extends = 'base'\n[expression]\npart = '${.2}'")]).unwrap();
+    let outcome = |mapping: &str, message: &str| set.mapping(mapping).unwrap().outcome(&Note::new(message));
+    assert_eq!(outcome("base", "B: y")["session"], json!({ "user": "Y", "workstation": "at y" }));
+    assert_eq!(outcome("base", "A: \"\"\nB: y")["session"], json!({}), "what is deleted is so behind a name too");
+    let names =
+        |mapping: &str| outcome(mapping, "A: x\nN: a^b~c^d")["events"][0]["context"][0]["resource"]["name"].clone();
+    assert_eq!(names("base"), json!([{ "family": "-a" }, { "family": "-c" }]));
+    assert_eq!(names("child"), json!([{ "family": "b" }, { "family": "d" }]));
+    assert_eq!(outcome("base", "B: x")["events"], json!([]), "upper gives X");
+}
+
+#[test]
+fn mistakes_in_named_expressions_are_shown_where_they_stand() {
+    let wrong = "protocol = 'notes'\n[constant]\none = 'x'\n[expression]\none = '${A}'\nloinc = '${A}'\ntext = 'a ${A}'\nother = '${three | upper}'\nthree = '${A | uper}'\n";
+    insta::assert_snapshot!("named", load(&[("wrong", wrong)]).unwrap_err());
+}
+
+#[test]
 fn extends_merges_tables_and_replaces_arrays_unless_they_append() {
     let message = "A: 1\nOPEN: 1\nMRN: 7\nSSN: 8\nSEX: W\nUSER: joe";
     let gender = extended("[table.sex]\nW = \"female\"", message);
@@ -279,20 +317,33 @@ fn what_an_event_needs_and_the_message_lacks_is_refused_in_the_sources_words() {
 }
 
 #[test]
-fn two_mappings_that_accept_one_message_are_a_located_problem() {
-    let text = "protocol = 'notes'\n[accept]\nwhen = 'A'\n";
-    let set = load(&[("one", text), ("two", text), ("none", "protocol = 'notes'")]).unwrap();
-    let Selection::Several(ambiguity) = set.select(None, "notes", &Note::new("A: 1")) else { panic!("ambiguous") };
-    assert_eq!(
-        ambiguity.to_string(),
-        "more than one mapping speaks for this message: one (mappings/one.toml:3), two (mappings/two.toml:3)"
-    );
-    assert!(
-        matches!(set.select(Some("two"), "notes", &Note::new("A: 1")), Selection::One(mapping) if mapping.name() == "two")
-    );
-    assert!(matches!(set.select(Some("two"), "notes", &Note::new("")), Selection::None));
-    assert!(matches!(set.select(Some("none"), "notes", &Note::new("")), Selection::One(_)));
-    assert!(matches!(set.select(None, "hl7v2", &Note::new("A: 1")), Selection::None));
+fn two_mappings_that_could_accept_one_message_are_a_mistake_at_both_places() {
+    let accepts = |condition: &str| format!("protocol = 'notes'\n[accept]\nwhen = '{condition}'\n");
+    let (one, two) = (accepts("A == \"x\" or B"), accepts("A == \"y\""));
+    insta::assert_snapshot!("rivals", load(&[("one", &one), ("two", &two), ("three", &accepts("C"))]).unwrap_err());
+    let (one, two) = (accepts("A == \"x\""), accepts("A == \"y\""));
+    assert!(load(&[("one", &one), ("two", &two), ("none", "protocol = 'notes'")]).is_ok());
+}
+
+#[test]
+fn a_message_finds_its_mapping_by_accept_by_listener_or_by_both() {
+    let one = "protocol = 'notes'\n[accept]\nwhen = 'A == \"x\"'\n";
+    let two = "protocol = 'notes'\n[accept]\nwhen = 'A == \"y\"'\n";
+    let set = load(&[("one", one), ("two", two), ("z", "extends = 'two'"), ("none", "protocol = 'notes'")]);
+    let set = set.unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+    for (configured, protocol, message, expected) in [
+        (None, "notes", "A: x", Some("one")),
+        (None, "notes", "A: y", Some("z")),
+        (None, "notes", "A: z", None),
+        (None, "hl7v2", "A: x", None),
+        (Some("two"), "notes", "A: y", Some("two")),
+        (Some("two"), "notes", "A: x", None),
+        (Some("none"), "notes", "", Some("none")),
+        (Some("other"), "notes", "A: x", None),
+    ] {
+        let selected = set.select(configured, protocol, &Note::new(message));
+        assert_eq!(selected.map(super::Mapping::name), expected, "{configured:?} {message}");
+    }
 }
 
 #[test]
@@ -422,6 +473,7 @@ proptest! {
         let names = super::names::Names {
             grammar: &super::testing::Notes,
             constants: [("k".to_owned(), "v".to_owned())].into(),
+            expressions: std::collections::BTreeMap::default(),
             tables: [("sex".to_owned(), super::table::LookupTable::default())].into(),
             zone: None,
             keys: vec!["patient".to_owned()],

@@ -36,6 +36,7 @@ impl Usage {
             self.used.extend(lineage.iter().map(|file| (*file, used.clone())));
         }
         self.declare(own, "table", |name| Declared::Named(Definition::Table(name)));
+        self.declare(own, "expression", |name| Declared::Named(Definition::Expression(name)));
         self.declare(own, "constant", |name| Declared::Named(Definition::Constant(name)));
         // The resources of a file without events are there for those that extend it.
         if !plan.rules.is_empty() {
@@ -68,6 +69,9 @@ fn warning(declared: &Declared, place: Place) -> Problem {
     match declared {
         Declared::Named(Definition::Constant(name)) => {
             Problem::warning(place, format!("the constant `{name}` is never used"))
+        }
+        Declared::Named(Definition::Expression(name)) => {
+            Problem::warning(place, format!("the expression `{name}` is never used"))
         }
         Declared::Named(Definition::Table(name)) => {
             Problem::warning(place, format!("the table `{name}` is never used"))

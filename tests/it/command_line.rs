@@ -104,9 +104,12 @@ fn run_tells_its_addresses_serves_and_ends_cleanly_on_ctrl_c() {
     heard.read_line(&mut line).unwrap();
     assert!(line.starts_with("Subscribed"), "{line}");
     let order = "config/examples/messages/02-reading-begins.hl7";
-    let (code, acknowledged, errors) = run(&["send", order, "--to", gateway.address("listens")]);
+    let (code, acknowledged, errors) = run(&["send", "--now", order, "--to", gateway.address("listens")]);
     assert_eq!(code, 0, "{errors}");
     assert!(acknowledged.contains("MSA|AA|ACME0002"), "{acknowledged}");
+    assert!(!acknowledged.contains("long ago"), "{acknowledged}");
+    let (code, acknowledged, _) = run(&["send", order, "--to", gateway.address("listens")]);
+    assert!(code == 0 && acknowledged.contains("--now"), "what is sent and not shown is explained: {acknowledged}");
     let mut rest = String::new();
     heard.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("ImagingStudy-open") && rest.contains("ACC-2026-004711"), "{rest}");

@@ -193,7 +193,7 @@ async fn with_site(site: &str) -> Gateway {
         layers.push(Layer::flag(setting).unwrap());
     }
     let plan = Plan::check(&layers, problems).unwrap_or_else(|error| panic!("{error}"));
-    Gateway { node: plan.start_with_key(Arc::new(System), SiteKey::from_bytes(&[7; 32])).await.unwrap() }
+    Gateway::start_plan(plan).await
 }
 
 #[tokio::test]

@@ -182,4 +182,6 @@ fn check(header: &Header<'_>) -> Result<Separators, Reason> {
 }
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod tests;

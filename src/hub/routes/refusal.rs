@@ -30,7 +30,7 @@ fn status(refusal: Refusal, policy: &Policy) -> StatusCode {
         Refusal::AnchorNotOpen(Unopened::Update) => unopened(policy.update_of_unopened),
         Refusal::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::EndpointUnknown => StatusCode::NOT_FOUND,
-        Refusal::NotCurrent => StatusCode::CONFLICT,
+        Refusal::NotCurrent | Refusal::Outdated => StatusCode::CONFLICT,
         Refusal::StaleVersion if policy.stale_version_is_bad_request => StatusCode::BAD_REQUEST,
         Refusal::StaleVersion => StatusCode::CONFLICT,
         Refusal::TooManySubscriptions => StatusCode::TOO_MANY_REQUESTS,

@@ -1,4 +1,4 @@
-//! `zone`, `[constant]` and `[table.x]`: what the expressions of a file can name.
+//! `zone`, `[constant]`, `[expression]` and `[table.x]`: what the expressions of a file can name.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use fhircast_gateway_adapter_api::Grammar;
 
 use super::super::diagnostics::Problem;
+use super::super::expression::{Expression, Part};
 use super::super::file::{Entry, Kind, Table};
 use super::super::function::zone;
 use super::super::names::Names;
+use super::super::parse::{self, Mistake};
 use super::super::table::{LookupTable, Meaning};
 use super::{Compiler, text_of};
 
@@ -18,6 +20,7 @@ impl<'c> Compiler<'c> {
         let mut names = Names {
             grammar,
             constants,
+            expressions: BTreeMap::new(),
             tables: BTreeMap::new(),
             zone: self.zone(root),
             keys: Vec::new(),
@@ -25,6 +28,7 @@ impl<'c> Compiler<'c> {
             partial,
         };
         names.tables = self.tables(root, &names);
+        names.expressions = self.expressions(root, &names);
         names
     }
 
@@ -42,6 +46,39 @@ impl<'c> Compiler<'c> {
             Some((entry.key.clone(), text.text.clone()))
         });
         texts.collect()
+    }
+
+    /// They can use tables and constants, and not each other: what one means is seen where it stands.
+    fn expressions(&mut self, root: &Table, names: &Names<'_>) -> BTreeMap<String, Expression> {
+        let Some(table) = root.get("expression").and_then(|entry| self.expect_table(entry)) else {
+            return BTreeMap::new();
+        };
+        table.entries.iter().filter_map(|entry| Some((entry.key.clone(), self.expression(entry, names)?))).collect()
+    }
+
+    fn expression(&mut self, entry: &Entry, names: &Names<'_>) -> Option<Expression> {
+        if names.text(&entry.key).is_some() {
+            let message = format!("`{}` is the name of a text already", entry.key);
+            self.problems.push(Problem::new(entry.place, message).help("give one of the two another name"));
+        }
+        if names.grammar.looks_like_path(&entry.key) {
+            self.problems.push(Problem::new(entry.place, format!("`{}` reads like a path", entry.key)));
+        }
+        let text = self.expect_text(entry)?;
+        match parse::template(&text.text, names) {
+            Ok(template) => match <[Part; 1]>::try_from(template.parts) {
+                Ok([Part::Expression(expression)]) => return Some(expression),
+                _ => {
+                    let help = "write \"${…}\"; text before and after it is added with `prefix` and `suffix`";
+                    let message = "what has a name here is one expression, and nothing beside it";
+                    self.problems.push(Problem::new(text.whole(), message).help(help));
+                }
+            },
+            Err(Mistake { span, message, help }) => {
+                self.problems.push(Problem { help, ..Problem::new(text.place(span), message) })
+            }
+        }
+        None
     }
 
     fn tables(&mut self, root: &Table, names: &Names<'_>) -> BTreeMap<String, LookupTable> {

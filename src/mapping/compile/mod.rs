@@ -3,6 +3,7 @@
 //! Collects all mistakes rather than stop at the first; a part with a mistake is left out of the plan, which is then thrown
 //! away.
 
+mod age;
 mod definitions;
 mod event_context;
 mod merge_rule;
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 use fhircast_gateway_adapter_api::{Grammar, Path};
 
 use super::absent;
+use super::age::NotAfter;
 use super::condition::Condition;
 use super::diagnostics::{Problem, did_you_mean};
 use super::expression::{Expression, Template};
@@ -28,11 +30,24 @@ use crate::fhircast::EventName;
 pub(crate) use event_context::EventContext;
 
 /// The keys of a file.
-const FILE_KEYS: [&str; 12] = [
-    "extends", "protocol", "about", "zone", "events", "accept", "session", "constant", "event", "merge", "context",
+const FILE_KEYS: [&str; 15] = [
+    "extends",
+    "protocol",
+    "about",
+    "zone",
+    "occurred",
+    "not_after",
+    "events",
+    "accept",
+    "session",
+    "constant",
+    "expression",
+    "event",
+    "merge",
+    "context",
     "table",
 ];
-const EVENT_KEYS: [&str; 4] = ["name", "each", "when", "context"];
+const EVENT_KEYS: [&str; 6] = ["name", "each", "when", "not_after", "session", "context"];
 
 /// Compiles one file after another, and keeps what is wrong with them.
 pub(crate) struct Compiler<'c> {
@@ -72,6 +87,7 @@ impl<'c> Compiler<'c> {
             about: text_of(root.get("about")).map(|text| text.text.clone()),
             accept: compiler.accept(root),
             session: compiler.session(root),
+            occurred: compiler.occurred(root),
             rules: Vec::new(),
             merges: compiler.merges(root),
             resources,
@@ -159,8 +175,9 @@ impl FileCompiler<'_, '_> {
         Some(condition)
     }
 
-    fn session(&mut self, root: &Table) -> SessionPlan {
-        let Some(entry) = root.get("session") else { return SessionPlan::default() };
+    /// `[session]` of the mapping, or of an event.
+    fn session(&mut self, of: &Table) -> SessionPlan {
+        let Some(entry) = of.get("session") else { return SessionPlan::default() };
         let Some(table) = self.compiler.expect_table(entry) else { return SessionPlan::default() };
         self.compiler.only_keys(table, &["user", "workstation"], "[session]");
         let mut template = |key: &str| table.get(key).and_then(|entry| self.template_entry(entry));
@@ -178,10 +195,11 @@ impl FileCompiler<'_, '_> {
             return Vec::new();
         };
         self.compiler.problems.extend(reachable::report_twins(items, self.compiler.sources));
-        items.iter().filter_map(|item| self.rule(item, root, plan)).collect()
+        let not_after = self.not_after(root);
+        items.iter().filter_map(|item| self.rule(item, root, not_after, plan)).collect()
     }
 
-    fn rule(&mut self, item: &Item, root: &Table, plan: &Plan) -> Option<EventRule> {
+    fn rule(&mut self, item: &Item, root: &Table, not_after: Option<NotAfter>, plan: &Plan) -> Option<EventRule> {
         let Kind::Table(table) = &item.kind else {
             self.problem(Problem::new(item.place, "an event is a table: write [[event]]"));
             return None;
@@ -200,9 +218,11 @@ impl FileCompiler<'_, '_> {
             self.report_absent(entry, &when.value, accept.map(|accept| &accept.value));
         }
         let event = self.event_name(name)?;
+        let session = self.session(table);
         let slots = self.slots(&event, item.place, table.get("context"), root, plan);
+        let not_after = NotAfter::of(&event, self.not_after(table), not_after);
         let origin = self.compiler.sources.origin(name.place);
-        Some(EventRule { name: event, each, when: when.map(|when| when.value), slots, origin })
+        Some(EventRule { name: event, each, when: when.map(|when| when.value), not_after, session, slots, origin })
     }
 
     fn event_name(&mut self, entry: &Entry) -> Option<EventName> {

@@ -15,6 +15,9 @@ pub enum TokenError {
     /// The gateway has no randomness to make a token with.
     #[error("no token can be made just now; try again in a minute")]
     NoRandomness,
+    /// The audit log cannot hold it.
+    #[error("no token can be given just now: the audit log cannot be written")]
+    NotAudited,
     /// Tokens are asked for more often than they may be (T18).
     #[error("tokens are asked for too often; try again in a second")]
     TooOften,
@@ -24,14 +27,14 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// The `error` code. Section 5.2 has none for the last two: they are those of section 4.1.2.1.
+    /// The `error` code. Section 5.2 has none for what is no fault of the client: they are those of section 4.1.2.1.
     pub fn code(&self) -> &'static str {
         match self {
             Self::InvalidClient => "invalid_client",
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidScope => "invalid_scope",
             Self::UnsupportedGrantType => "unsupported_grant_type",
-            Self::NoRandomness | Self::TooOften => "temporarily_unavailable",
+            Self::NoRandomness | Self::NotAudited | Self::TooOften => "temporarily_unavailable",
         }
     }
 }

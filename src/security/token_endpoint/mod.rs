@@ -9,7 +9,7 @@ mod error;
 mod request;
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::rand;
 use base64::Engine as _;
@@ -48,6 +48,8 @@ pub struct IssuedToken {
     pub topic: String,
     /// The `client_id` of whom it was given to.
     pub client: String,
+    /// Who its bearer is: client and user.
+    pub principal: Arc<str>,
     /// The mount whose `hub.url` the client is told; the one that is announced where this is `None`.
     pub mount: Option<String>,
 }
@@ -139,6 +141,7 @@ impl TokenIssuer {
         now: Timestamp,
     ) -> Result<IssuedToken, TokenError> {
         let expires_in = client.token_lifetime.as_secs();
+        let principal = claims::principal_of("", &user, &client.id);
         let token = AccessToken {
             client: client.id.clone(),
             user,
@@ -148,7 +151,8 @@ impl TokenIssuer {
             id: random_id()?,
         };
         let access_token = token.sealed(&self.key);
-        Ok(IssuedToken { access_token, expires_in, scopes, topic, client: token.client, mount: client.mount.clone() })
+        let (client, mount) = (token.client, client.mount.clone());
+        Ok(IssuedToken { access_token, expires_in, scopes, topic, client, principal, mount })
     }
 
     /// What `token` grants at `now`, if it is one of the gateway's own: `None` for any other, which others may know.
