@@ -16,8 +16,13 @@ use super::value::{Data, is_blank};
 
 /// What never comes true in `template`.
 pub(crate) fn in_template(template: &Template) -> Vec<Mistake> {
+    template.expressions().flat_map(in_expression).collect()
+}
+
+/// What never comes true in `expression`.
+pub(crate) fn in_expression(expression: &Expression) -> Vec<Mistake> {
     let mut found = Vec::new();
-    template.expressions().for_each(|expression| in_expression(expression, &mut found));
+    in_alternatives(expression, &mut found);
     found
 }
 
@@ -91,7 +96,7 @@ fn none_of(span: Range<usize>, message: &str, table: &LookupTable) -> Mistake {
     Mistake { span, message, help: Some(format!("they are: {}", codes.join(", "))) }
 }
 
-fn in_expression(expression: &Expression, found: &mut Vec<Mistake>) {
+fn in_alternatives(expression: &Expression, found: &mut Vec<Mistake>) {
     let mut before: Option<&Pipeline> = None;
     for alternative in &expression.alternatives {
         if let Some(before) = before {
@@ -107,7 +112,7 @@ fn in_expression(expression: &Expression, found: &mut Vec<Mistake>) {
 fn in_pipeline(pipeline: &Pipeline, found: &mut Vec<Mistake>) {
     match &pipeline.operand {
         // What has a name has a place of its own, where it is looked at.
-        Operand::Group(inner) if is_within(inner, &pipeline.span) => in_expression(inner, found),
+        Operand::Group(inner) if is_within(inner, &pipeline.span) => in_alternatives(inner, found),
         // Whoever looks up a text of their own sees what comes of it.
         Operand::Text(_) => return,
         _ => {}

@@ -9,6 +9,7 @@ use super::super::diagnostics::Problem;
 use super::super::expression::{Expression, Part};
 use super::super::file::{Entry, Kind, Table};
 use super::super::function::zone;
+use super::super::futile;
 use super::super::names::Names;
 use super::super::parse::{self, Mistake};
 use super::super::table::{LookupTable, Meaning};
@@ -41,9 +42,10 @@ impl<'c> Compiler<'c> {
         let Some(table) = root.get("constant").and_then(|entry| self.expect_table(entry)) else {
             return BTreeMap::new();
         };
-        let texts = table.entries.iter().filter_map(|entry| {
-            let text = self.expect_text(entry)?;
-            Some((entry.key.clone(), text.text.clone()))
+        // What is wrong with one is reported here, and not again wherever it is named; so with expressions and tables.
+        let texts = table.entries.iter().map(|entry| {
+            let text = self.expect_text(entry).map_or(&entry.key, |text| &text.text);
+            (entry.key.clone(), text.clone())
         });
         texts.collect()
     }
@@ -53,7 +55,9 @@ impl<'c> Compiler<'c> {
         let Some(table) = root.get("expression").and_then(|entry| self.expect_table(entry)) else {
             return BTreeMap::new();
         };
-        table.entries.iter().filter_map(|entry| Some((entry.key.clone(), self.expression(entry, names)?))).collect()
+        let none = || Expression { alternatives: Vec::new() };
+        let expressions = table.entries.iter();
+        expressions.map(|it| (it.key.clone(), self.expression(it, names).unwrap_or_else(none))).collect()
     }
 
     fn expression(&mut self, entry: &Entry, names: &Names<'_>) -> Option<Expression> {
@@ -67,7 +71,13 @@ impl<'c> Compiler<'c> {
         let text = self.expect_text(entry)?;
         match parse::template(&text.text, names) {
             Ok(template) => match <[Part; 1]>::try_from(template.parts) {
-                Ok([Part::Expression(expression)]) => return Some(expression),
+                Ok([Part::Expression(expression)]) => {
+                    let futile = futile::in_expression(&expression).into_iter();
+                    let problem =
+                        |it: Mistake| Problem { help: it.help, ..Problem::new(text.place(it.span), it.message) };
+                    self.problems.extend(futile.map(problem).filter(|_| !names.partial));
+                    return Some(expression);
+                }
                 _ => {
                     let help = "write \"${…}\"; text before and after it is added with `prefix` and `suffix`";
                     let message = "what has a name here is one expression, and nothing beside it";
@@ -85,8 +95,8 @@ impl<'c> Compiler<'c> {
         let Some(all) = root.get("table").and_then(|entry| self.expect_table(entry)) else { return BTreeMap::new() };
         let mut tables = BTreeMap::new();
         for entry in &all.entries {
-            let Some(rows) = self.expect_table(entry) else { continue };
-            tables.insert(entry.key.clone(), self.lookup_table(rows, names));
+            let table = self.expect_table(entry).map(|rows| self.lookup_table(rows, names));
+            tables.insert(entry.key.clone(), table.unwrap_or_default());
         }
         tables
     }
@@ -104,7 +114,7 @@ impl<'c> Compiler<'c> {
             Kind::Text(text) => Some(Meaning::Text(text.text.as_str().into())),
             Kind::Table(coding) => self.coding(coding, names).map(|json| Meaning::Code(json.into())),
             _ => {
-                self.expected("a text, or a code like { system = \"…\", code = \"…\" },", row);
+                self.expected("a text, or a code like { system = \"…\", code = \"…\" }", row);
                 None
             }
         }

@@ -98,26 +98,29 @@ impl<'c> Compiler<'c> {
         Some(Compiled { plan, used })
     }
 
+    /// The protocol of a file, and its grammar. Where it is not said as it should be, and there is only one, that one: so what else
+    /// is wrong can be told.
     fn protocol(&mut self, root: &Table, file: usize, partial: bool) -> Option<(String, &'c dyn Grammar)> {
         let known: Vec<&str> = self.grammars.iter().map(|grammar| grammar.protocol()).collect();
-        let Some(entry) = root.get("protocol") else {
-            if partial {
-                // Where there is only one, it can be told all the same.
-                let [only] = self.grammars else { return None };
-                return Some((only.protocol().to_owned(), *only));
-            }
-            let help = format!("write protocol = \"{}\", or extend a mapping that does", known.join("\" or \""));
-            self.problems
-                .push(Problem::new(Place { file, start: 0, end: 0 }, "the mapping has no protocol").help(help));
-            return None;
+        let only = match self.grammars {
+            [only] => Some((only.protocol().to_owned(), *only)),
+            _ => None,
         };
-        let text = self.expect_text(entry)?;
-        let grammar = self.grammars.iter().find(|grammar| grammar.protocol() == text.text);
-        if grammar.is_none() {
+        let Some(entry) = root.get("protocol") else {
+            let help = format!("write protocol = \"{}\", or extend a mapping that does", known.join("\" or \""));
+            if !partial {
+                let start = Place { file, start: 0, end: 0 };
+                self.problems.push(Problem::new(start, "the mapping has no protocol").help(help));
+            }
+            return only;
+        };
+        let Some(text) = self.expect_text(entry) else { return only };
+        let Some(grammar) = self.grammars.iter().find(|grammar| grammar.protocol() == text.text) else {
             let help = did_you_mean(&text.text, known);
             self.problems.push(Problem::new(text.whole(), format!("unknown protocol `{}`", text.text)).help(help));
-        }
-        grammar.map(|grammar| (text.text.clone(), *grammar))
+            return only;
+        };
+        Some((text.text.clone(), *grammar))
     }
 
     /// Reports keys that mean nothing where they stand.

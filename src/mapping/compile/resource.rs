@@ -49,7 +49,7 @@ impl FileCompiler<'_, '_> {
         let said = text_of(table.get("resourceType"));
         match (catalogue::resource_of(&entry.key), said) {
             (Some(known), Some(said)) if said.text != known => {
-                let message = format!("under the key `{}` stands a {known}, not a {}", entry.key, said.text);
+                let message = format!("under the key `{}` stands the type {known}, not {}", entry.key, said.text);
                 self.problem(Problem::new(said.whole(), message));
                 None
             }
