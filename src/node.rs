@@ -172,6 +172,10 @@ impl Plan {
 
     async fn start_with(self, clock: Arc<dyn Clock>, site_key: SiteKey, audit: AuditLog) -> Result<Node, StartError> {
         let Self { config, adapters, mappings, tls } = self;
+        match mappings.warnings().count() {
+            0 => {}
+            warnings => warn!(warnings, "Some mappings hold what is most likely not meant so; `check` shows where."),
+        }
         let authenticator = Authenticator::from_settings(&config.auth, &site_key, Arc::clone(&clock))?;
         let token_issuer = authenticator.token_issuer();
         let http = bind(config.http.listen, "the hub", "http.listen").await?;

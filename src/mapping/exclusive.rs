@@ -190,6 +190,8 @@ mod tests {
             tables: [("t".to_owned(), table)].into(),
             zone: None,
             keys: Vec::new(),
+            used: Default::default(),
+            partial: false,
         };
         parse::condition(text, &names).unwrap_or_else(|mistake| panic!("{text}: {mistake:?}"))
     }

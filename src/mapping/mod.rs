@@ -12,7 +12,9 @@
 //! [`Fields`]: fhircast_gateway_adapter_api::Fields
 //! [`Grammar`]: fhircast_gateway_adapter_api::Grammar
 
+mod absent;
 mod age;
+mod append;
 mod apply;
 pub mod cases;
 mod catalogue;
@@ -22,8 +24,11 @@ mod diagnostics;
 mod exclusive;
 mod explain;
 mod expression;
+mod family;
+mod fhir;
 mod file;
 mod function;
+mod futile;
 mod merge;
 mod names;
 mod parse;
@@ -39,6 +44,7 @@ mod show;
 mod source;
 mod table;
 mod table_file;
+mod unused;
 mod value;
 mod write;
 

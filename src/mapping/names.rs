@@ -1,6 +1,7 @@
 //! What the expressions of one mapping can call by name: the paths of its protocol, constants, tables, resources.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fhircast_gateway_adapter_api::Grammar;
 use jiff::tz::TimeZone;
@@ -34,6 +35,18 @@ pub(crate) struct Names<'g> {
     pub(crate) zone: Option<TimeZone>,
     /// The context keys of the mapping's resources, in order.
     pub(crate) keys: Vec<String>,
+    /// What was asked for.
+    pub(crate) used: RefCell<BTreeSet<Definition>>,
+    /// Whether what the mapping extends is not there, so that any name may stand for something.
+    pub(crate) partial: bool,
+}
+
+/// What a file declares for its expressions, by its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Definition {
+    Constant(String),
+    Expression(String),
+    Table(String),
 }
 
 /// What a name stands for.
@@ -57,9 +70,20 @@ impl Names<'_> {
         self.text(name).map(Meaning::Text)
     }
 
+    /// The expression that `name` stands for.
+    pub(crate) fn expression(&self, name: &str) -> Option<&Expression> {
+        let expression = self.expressions.get(name)?;
+        self.used.borrow_mut().insert(Definition::Expression(name.to_owned()));
+        Some(expression)
+    }
+
     /// The text that `name` stands for.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
-        self.constants.get(name).cloned().or_else(|| code_system(name))
+        let constant = self.constants.get(name);
+        if constant.is_some() {
+            self.used.borrow_mut().insert(Definition::Constant(name.to_owned()));
+        }
+        constant.cloned().or_else(|| code_system(name))
     }
 
     /// Every name there is, for suggestions.
@@ -81,7 +105,11 @@ fn code_system(name: &str) -> Option<String> {
 
 impl Surroundings for Names<'_> {
     fn table(&self, name: &str) -> Option<LookupTable> {
-        self.tables.get(name).cloned()
+        let table = self.tables.get(name);
+        if table.is_some() {
+            self.used.borrow_mut().insert(Definition::Table(name.to_owned()));
+        }
+        table.cloned().or_else(|| self.partial.then(LookupTable::default))
     }
 
     fn table_names(&self) -> Vec<&str> {

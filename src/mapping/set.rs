@@ -7,19 +7,20 @@ use fhircast_gateway_adapter_api::{Fields, Grammar};
 
 use super::apply::{self, Mapped, Refusal};
 use super::compile::Compiler;
-use super::diagnostics::{Diagnostics, Problem, did_you_mean};
+use super::diagnostics::{Diagnostics, Problem};
 use super::expression::View;
-use super::file::{self, Kind, Table};
-use super::merge::merge;
+use super::family::Family;
+use super::file::{self, Table};
 use super::plan::Plan;
 use super::rivalry;
 use super::source::{SourceFile, Sources};
-use super::table_file;
+use super::unused::Usage;
 
 /// The mappings in force.
 #[derive(Debug)]
 pub struct MappingSet {
     mappings: BTreeMap<String, Mapping>,
+    warnings: Diagnostics,
     /// Those with an `[accept]`; each before what it extends.
     speaking: Vec<String>,
 }
@@ -50,26 +51,39 @@ impl MappingSet {
         };
         let trees = sources.files.iter().enumerate().map(&mut tree).collect();
         let family = Family { sources: &sources, trees };
-        let mut merge = |(file, source): (usize, &SourceFile)| match source.is_table() {
-            true => None,
-            false => family.merged(file, &mut problems),
-        };
-        let merged: Vec<Option<(Table, Vec<String>)>> = files.iter().enumerate().map(&mut merge).collect();
         let mut compiler = Compiler { sources: &sources, grammars, problems };
+        let mut usage = Usage::default();
         let mut mappings = BTreeMap::new();
-        for (index, merged) in merged.into_iter().enumerate() {
-            let Some((merged, lineage)) = merged else { continue };
-            let Some(plan) = compiler.compile(&merged, index) else { continue };
-            let SourceFile { name, path, .. } = files[index].clone();
-            mappings.insert(name.clone(), Mapping { name, path, lineage, plan, merged, sources: Arc::clone(&sources) });
+        for (index, file) in files.iter().enumerate().filter(|(_, file)| !file.is_table()) {
+            let before = compiler.problems.len();
+            let lineage = family.lineage(index, &mut compiler.problems);
+            let merged = family.merged(&lineage, &mut compiler.problems);
+            let Some(compiled) = compiler.compile(&merged, index, lineage.broken) else { continue };
+            match compiler.problems[before..].iter().any(Problem::is_mistake) {
+                true => usage.note_unread(&lineage.files),
+                false => usage.note(&lineage.files, &family.trees[index], &compiled),
+            }
+            if lineage.broken {
+                continue;
+            }
+            let SourceFile { name, path, .. } = file.clone();
+            let (lineage, sources) = (family.names(&lineage.files[1..]), Arc::clone(&sources));
+            mappings.insert(name.clone(), Mapping { name, path, lineage, plan: compiled.plan, merged, sources });
         }
         let mut problems = compiler.problems;
         rivalry::report(&mappings, &mut problems);
-        if problems.is_empty() {
-            Ok(Self { speaking: speaking(&mappings), mappings })
-        } else {
-            Err(Diagnostics::new(sources, problems))
+        problems.extend(usage.warnings());
+        let refused = problems.iter().any(Problem::is_mistake);
+        let diagnostics = Diagnostics::new(sources, problems);
+        match refused {
+            true => Err(diagnostics),
+            false => Ok(Self { warnings: diagnostics, speaking: speaking(&mappings), mappings }),
         }
+    }
+
+    /// What is most likely not meant so, in the mappings in force.
+    pub fn warnings(&self) -> &Diagnostics {
+        &self.warnings
     }
 
     /// The names of all mappings, in order.
@@ -159,59 +173,5 @@ impl Mapping {
 
     fn takes(&self, protocol: &str, fields: &dyn Fields) -> bool {
         self.plan.protocol == protocol && self.accepts(fields)
-    }
-}
-/// The files of one load, each as it was written, and who extends whom.
-struct Family<'s> {
-    sources: &'s Sources,
-    trees: Vec<Table>,
-}
-
-impl Family<'_> {
-    /// File number `file`, merged over all that it extends, and their names. None, with the reason in `problems`, if one of those is not there.
-    fn merged(&self, file: usize, problems: &mut Vec<Problem>) -> Option<(Table, Vec<String>)> {
-        let mut merged: Option<Table> = None;
-        let lineage = self.lineage(file, problems)?;
-        let names = lineage[1..].iter().map(|ancestor| self.sources.files[*ancestor].name.clone()).collect();
-        for member in lineage.into_iter().rev() {
-            let own = self.trees[member].clone();
-            let mut both = match merged {
-                Some(parent) => merge(parent, own),
-                None => own,
-            };
-            // Before the next one is laid over it: that may replace a table from a file, or add to its rows.
-            table_file::read_named(&mut both, self.sources, problems);
-            merged = Some(both);
-        }
-        merged.map(|merged| (merged, names))
-    }
-
-    /// The file, what it extends, what that extends, and so on.
-    fn lineage(&self, file: usize, problems: &mut Vec<Problem>) -> Option<Vec<usize>> {
-        let mut lineage = vec![file];
-        let mut current = file;
-        while let Some(entry) = self.trees[current].get("extends") {
-            let Kind::Text(text) = &entry.item.kind else {
-                problems.push(Problem::new(entry.item.place, "`extends` must be a string: the name of one mapping"));
-                return None;
-            };
-            let mappings = || self.sources.files.iter().enumerate().filter(|(_, file)| !file.is_table());
-            let Some((parent, _)) = mappings().find(|(_, file)| file.name == text.text) else {
-                let names: Vec<&str> = mappings().map(|(_, file)| file.name.as_str()).collect();
-                let help = did_you_mean(&text.text, names);
-                problems.push(Problem::new(text.whole(), format!("there is no mapping `{}`", text.text)).help(help));
-                return None;
-            };
-            if lineage.contains(&parent) {
-                let cycle = lineage.iter().chain([&parent]).map(|it| self.sources.files[*it].name.as_str());
-                let message =
-                    format!("mappings extend each other in a circle: {}", cycle.collect::<Vec<_>>().join(" -> "));
-                problems.push(Problem::new(text.whole(), message));
-                return None;
-            }
-            lineage.push(parent);
-            current = parent;
-        }
-        Some(lineage)
     }
 }

@@ -1,15 +1,18 @@
 //! The language as a whole, on a protocol of its own.
 
+mod mistakes;
+
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::parse;
 use super::testing::{Note, load, outcome};
 
-/// What stands under the `x` of a patient, of which `members` say it, for `message`; null for nothing.
+/// What stands under the `extension` of a resource, of which `members` say it, for `message`; null for nothing. The resource
+/// is of a type whose members are not checked.
 fn check(members: &str, message: &str, expected: serde_json::Value) {
     let text = format!(
-        "protocol = \"notes\"\n[[event]]\nname = \"Patient-close\"\n[context.patient]\nid = \"1\"\n{members}\n[table.sex]\nM = \"male\"\n\"*\" = \"unknown\"\n"
+        "protocol = \"notes\"\n[[event]]\nname = \"Basic-open\"\ncontext = [\"thing\"]\n[context.thing]\nresourceType = \"Basic\"\nid = \"1\"\n{members}\n[table.sex]\nM = \"male\"\n\"*\" = \"unknown\"\n"
     );
     let outcome = outcome(&text, message);
     let found = &outcome["events"][0]["context"][0]["resource"]["extension"];
@@ -70,17 +73,17 @@ fn nothing_in_nothing_out() {
         ("extension = [{ identifier = { value = '${A}', system = '${B}' }, type = 'T' }]", "B: y", json!(null)),
         ("extension = [true, 1.5, 2026-05-04]", "", json!([true, 1.5, "2026-05-04"])),
         (
-            "[[context.patient.extension]]\neach = 'A'\na = '${.1}'\nb = '${.2}'\nc = 'literal'",
+            "[[context.thing.extension]]\neach = 'A'\na = '${.1}'\nb = '${.2}'\nc = 'literal'",
             "A: 1^x~^~2",
             json!([{ "a": "1", "b": "x", "c": "literal" }, { "a": "2", "c": "literal" }]),
         ),
         (
-            "[[context.patient.extension]]\neach = 'A'\nwhen = '.2 == \"y\"'\na = '${.1}'",
+            "[[context.thing.extension]]\neach = 'A'\nwhen = '.2 == \"y\"'\na = '${.1}'",
             "A: 1^x~2^y",
             json!([{ "a": "2" }]),
         ),
         (
-            "[[context.patient.extension]]\neach = 'A'\nb = [{ each = 'B', c = '${.1}', d = '${A.1}' }]",
+            "[[context.thing.extension]]\neach = 'A'\nb = [{ each = 'B', c = '${.1}', d = '${A.1}' }]",
             "A: 1\nB: x~y",
             json!([{ "b": [{ "c": "x", "d": "1" }, { "c": "y", "d": "1" }] }]),
         ),
@@ -474,6 +477,8 @@ proptest! {
             tables: [("sex".to_owned(), super::table::LookupTable::default())].into(),
             zone: None,
             keys: vec!["patient".to_owned()],
+            used: Default::default(),
+            partial: false,
         };
         for mistake in [parse::template(&text, &names).err(), parse::condition(&text, &names).err()].into_iter().flatten() {
             prop_assert!(text.get(mistake.span.clone()).is_some(), "{:?}", mistake);
@@ -489,7 +494,7 @@ proptest! {
     #[test]
     fn no_message_panics_and_every_resource_has_type_and_id(template in nearly(), message in messages()) {
         let text = format!(
-            "{BASE}\n[context.patient.name]\ntext = '''{template}'''\nfamily = '${{C[*] | split \"^\" | nth 2 | date or A | datetime or B | name}}'\n"
+            "{BASE}\n[[context.patient.name]]\ntext = '''{template}'''\nfamily = '${{C[*] | split \"^\" | nth 2 | date or A | datetime or B | name}}'\n"
         );
         let Ok(set) = load(&[("any", &text)]) else { return Ok(()) };
         let mapping = set.mapping("any").unwrap();

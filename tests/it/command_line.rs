@@ -74,6 +74,19 @@ impl Drop for Running {
 }
 
 #[test]
+fn check_shows_warnings_on_standard_error_and_takes_the_mappings() {
+    let directory = temporary("warnings");
+    let text = "extends = 'hl7v2/radiology'\n[session]\nuser = '${ORC-12.1}'\n";
+    std::fs::write(directory.join("hasty.toml"), text).unwrap();
+    let setting = format!("mappings.directory={}", directory.display());
+    let (code, said, errors) = run(&["--set", &setting, "check"]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(said.contains("ok  hasty"), "{said}");
+    assert!(errors.starts_with("warning: ORC-12.1 names the ordering provider"), "{errors}");
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn run_tells_its_addresses_serves_and_ends_cleanly_on_ctrl_c() {
     let mut gateway = Running::start();
     let said = gateway.said.join("\n");

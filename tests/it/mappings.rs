@@ -160,7 +160,7 @@ impl Page {
     fn check_example(&mut self, line: &str) {
         let (expression, expected) = line.split_once('→').unwrap();
         let text = format!(
-            "extends = \"hl7v2/radiology\"\n[[event]]\nname = \"Patient-close\"\n[context.patient]\nid = \"1\"\nextension = '''${{{}}}'''\n",
+            "extends = \"hl7v2/radiology\"\n[[event]]\nname = \"Basic-open\"\ncontext = [\"thing\"]\n[context.thing]\nresourceType = \"Basic\"\nid = \"1\"\nextension = '''${{{}}}'''\n",
             expression.trim()
         );
         let outcome = self.outcome(&text);

@@ -2,6 +2,7 @@
 
 use super::super::catalogue;
 use super::super::diagnostics::{Problem, did_you_mean};
+use super::super::fhir::Checker;
 use super::super::file::{Entry, Item, Kind, Table};
 use super::super::plan::{Element, Member, Node, Object, Placed, ResourcePlan};
 use super::{FileCompiler, text_of};
@@ -16,13 +17,13 @@ impl FileCompiler<'_, '_> {
             return Vec::new();
         };
         let keys: Vec<String> = context.entries.iter().map(|entry| entry.key.clone()).collect();
-        context.entries.iter().filter_map(|entry| self.resource(entry, &keys)).collect()
+        context.entries.iter().filter_map(|entry| self.resource("context", entry, &keys)).collect()
     }
 
-    pub(super) fn resource(&mut self, entry: &Entry, keys: &[String]) -> Option<ResourcePlan> {
+    /// The resource that stands in `entry`, in the table called `way`.
+    pub(super) fn resource(&mut self, way: &str, entry: &Entry, keys: &[String]) -> Option<ResourcePlan> {
         let table = self.compiler.expect_table(entry)?;
         let resource = self.resource_type(entry, table)?;
-        self.report_unknown_elements(&resource, table);
         // An id made of another resource's id, or of what lies behind that, would depend on the order of evaluation.
         self.names.keys.clear();
         let id = table.get("id").and_then(|entry| self.template_entry(entry));
@@ -30,8 +31,17 @@ impl FileCompiler<'_, '_> {
         self.names.keys = keys.to_vec();
         let others = table.entries.iter().filter(|it| !matches!(it.key.as_str(), "resourceType" | "id" | "identifier"));
         let members = others.filter_map(|member| self.member(member)).collect();
+        self.check(|checker| checker.resource(&resource, &format!("{way}.{}", entry.key), table));
         let origin = self.compiler.sources.origin(entry.place);
         Some(ResourcePlan { key: entry.key.clone(), resource, id, identifier, members, origin })
+    }
+
+    /// Reports what FHIR R4 does not allow.
+    pub(super) fn check(&mut self, check: impl FnOnce(&mut Checker<'_>)) {
+        let mut checker = Checker::new(self.compiler.sources, &self.names, self.root);
+        check(&mut checker);
+        let problems = checker.finish();
+        self.compiler.problems.extend(problems);
     }
 
     /// The catalogue's type for the key; keys that are not in it say theirs.
@@ -39,30 +49,18 @@ impl FileCompiler<'_, '_> {
         let said = text_of(table.get("resourceType"));
         match (catalogue::resource_of(&entry.key), said) {
             (Some(known), Some(said)) if said.text != known => {
-                let message = format!("under the key `{}` stands a {known}, not a {}", entry.key, said.text);
+                let message = format!("under the key `{}` stands the type {known}, not {}", entry.key, said.text);
                 self.problem(Problem::new(said.whole(), message));
                 None
             }
             (Some(known), _) => Some(known.to_owned()),
             (None, Some(said)) => Some(said.text.clone()),
+            (None, None) if self.names.partial => None,
             (None, None) => {
                 let help = format!("{}; or write resourceType = \"…\"", did_you_mean(&entry.key, catalogue::KEYS));
                 let message = format!("`{}` is no context key of FHIRcast's own events", entry.key);
                 self.problem(Problem::new(entry.place, message).help(help));
                 None
-            }
-        }
-    }
-
-    fn report_unknown_elements(&mut self, resource: &str, table: &Table) {
-        let Some(elements) = catalogue::elements(resource) else { return };
-        for entry in &table.entries {
-            let known = entry.key.starts_with('_') || elements.contains(&entry.key.as_str());
-            if !known {
-                let help = did_you_mean(&entry.key, elements.iter().copied());
-                self.problem(
-                    Problem::new(entry.place, format!("{resource} has no element `{}`", entry.key)).help(help),
-                );
             }
         }
     }

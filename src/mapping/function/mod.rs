@@ -125,7 +125,10 @@ impl Call {
             ("uri", []) => Self::Uri,
             ("uuid", words) => Self::Uuid(words.iter().map(|word| word.text.clone()).collect()),
             _ => {
-                let message = format!("`{name}` does not take {}", count(arguments.len()));
+                let message = match arguments.len() {
+                    0 => format!("`{name}` lacks what stands behind it"),
+                    given => format!("`{name}` does not take {}", count(given)),
+                };
                 return Err(CallError { message, help: format!("write: {usage}"), span: None });
             }
         };
@@ -214,7 +217,6 @@ fn split<'m>(data: Data<'m>, separator: &str) -> Data<'m> {
 
 fn count(arguments: usize) -> String {
     match arguments {
-        0 => "no argument".to_owned(),
         1 => "one argument".to_owned(),
         more => format!("{more} arguments"),
     }
