@@ -12,7 +12,7 @@ pub(crate) enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
     Not(Box<Condition>),
-    Test(Test),
+    Test(Box<Test>),
 }
 
 /// One comparison, or a bare operand that must have a value.

@@ -47,8 +47,10 @@ pub(crate) fn awaits_rows(condition: &Condition) -> bool {
     match condition {
         Condition::All(all) | Condition::Any(all) => all.iter().any(awaits_rows),
         Condition::Not(inner) => awaits_rows(inner),
-        Condition::Test(Test { comparison: Comparison::InTable(table), .. }) => table.codes().next().is_none(),
-        Condition::Test(_) => false,
+        Condition::Test(test) => match &test.comparison {
+            Comparison::InTable(table) => table.codes().next().is_none(),
+            _ => false,
+        },
     }
 }
 

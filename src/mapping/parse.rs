@@ -291,7 +291,7 @@ impl<'t> Parser<'t> {
         let (comparison, negated) = self.comparison()?;
         let text = self.text[start..self.at].trim_end();
         let span = start..start + text.len();
-        Ok(Condition::Test(Test { operand, comparison, negated, text: text.into(), span }))
+        Ok(Condition::Test(Box::new(Test { operand, comparison, negated, text: text.into(), span })))
     }
 
     /// What the operand is compared with, and whether it must differ.

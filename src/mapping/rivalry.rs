@@ -1,7 +1,5 @@
 //! Two mappings that could speak for one message: a mistake when they are loaded, and not a surprise at night.
 
-use std::collections::BTreeMap;
-
 use super::diagnostics::Problem;
 use super::exclusive::{exclude_each_other, ways};
 use super::file::{Item, Kind};
@@ -10,9 +8,9 @@ use super::source::Place;
 
 /// Reports each mapping that could speak for a message of another one, at the `[accept]` of both. That it extends is no other: it
 /// speaks in its place.
-pub(super) fn report(mappings: &BTreeMap<String, Mapping>, problems: &mut Vec<Problem>) {
-    let claim = |mapping| accept(mapping).map(|(place, ways)| (mapping, place, ways));
-    let claims: Vec<_> = mappings.values().filter_map(claim).collect();
+pub(super) fn report<'m>(mappings: impl Iterator<Item = &'m Mapping>, problems: &mut Vec<Problem>) {
+    let claim = |mapping: &'m Mapping| accept(mapping).map(|(place, ways)| (mapping, place, ways));
+    let claims: Vec<_> = mappings.filter_map(claim).collect();
     for (number, (mapping, place, ways)) in claims.iter().enumerate() {
         // The first rival is enough to act upon.
         let rival = claims[..number].iter().find(|(other, _, others)| {

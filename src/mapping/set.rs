@@ -19,10 +19,10 @@ use super::unused::Usage;
 /// The mappings in force.
 #[derive(Debug)]
 pub struct MappingSet {
-    mappings: BTreeMap<String, Mapping>,
+    mappings: BTreeMap<String, Arc<Mapping>>,
     warnings: Diagnostics,
     /// Those with an `[accept]`; each before what it extends.
-    speaking: Vec<String>,
+    speaking: Vec<Arc<Mapping>>,
 }
 
 /// One mapping, merged with what it extends, and compiled.
@@ -68,10 +68,11 @@ impl MappingSet {
             }
             let SourceFile { name, path, .. } = file.clone();
             let (lineage, sources) = (family.names(&lineage.files[1..]), Arc::clone(&sources));
-            mappings.insert(name.clone(), Mapping { name, path, lineage, plan: compiled.plan, merged, sources });
+            let mapping = Mapping { name, path, lineage, plan: compiled.plan, merged, sources };
+            mappings.insert(mapping.name.clone(), Arc::new(mapping));
         }
         let mut problems = compiler.problems;
-        rivalry::report(&mappings, &mut problems);
+        rivalry::report(mappings.values().map(|mapping| &**mapping), &mut problems);
         problems.extend(usage.warnings());
         let refused = problems.iter().any(Problem::is_mistake);
         let diagnostics = Diagnostics::new(sources, problems);
@@ -93,12 +94,12 @@ impl MappingSet {
 
     /// All mappings, in order of their names.
     pub fn mappings(&self) -> impl Iterator<Item = &Mapping> {
-        self.mappings.values()
+        self.mappings.values().map(|mapping| &**mapping)
     }
 
     /// The mapping called `name`.
     pub fn mapping(&self, name: &str) -> Option<&Mapping> {
-        self.mappings.get(name)
+        self.mappings.get(name).map(|mapping| &**mapping)
     }
 
     /// The mapping that speaks for a message of `protocol`: the one that its listener is configured with, if it accepts the
@@ -108,16 +109,16 @@ impl MappingSet {
         if let Some(name) = configured {
             return self.mapping(name).filter(|mapping| mapping.takes(protocol, fields));
         }
-        let mut speaking = self.speaking.iter().filter_map(|name| self.mapping(name));
-        speaking.find(|mapping| mapping.takes(protocol, fields))
+        self.speaking.iter().map(|mapping| &**mapping).find(|mapping| mapping.takes(protocol, fields))
     }
 }
 
 /// The mappings with an `[accept]`: those that extend more come first, and so each before what it extends.
-fn speaking(mappings: &BTreeMap<String, Mapping>) -> Vec<String> {
-    let mut speaking: Vec<&Mapping> = mappings.values().filter(|mapping| mapping.plan.accept.is_some()).collect();
+fn speaking(mappings: &BTreeMap<String, Arc<Mapping>>) -> Vec<Arc<Mapping>> {
+    let accepting = mappings.values().filter(|mapping| mapping.plan.accept.is_some());
+    let mut speaking: Vec<Arc<Mapping>> = accepting.cloned().collect();
     speaking.sort_by_key(|mapping| std::cmp::Reverse(mapping.lineage.len()));
-    speaking.into_iter().map(|mapping| mapping.name.clone()).collect()
+    speaking
 }
 
 impl Mapping {

@@ -273,6 +273,10 @@ fn resources_name_each_other_by_id_and_those_without_are_left_out() {
 protocol = "notes"
 [[event]]
 name = "ImagingStudy-open"
+when = "OPEN"
+[[event]]
+name = "ImagingStudy-close"
+when = "not OPEN"
 [context.patient]
 id = "${MRN | uuid 'Patient'}"
 [context.encounter]
@@ -285,7 +289,7 @@ subject.reference = "Patient/${patient.id}"
 encounter.reference = "Encounter/${encounter.id}"
 identifier = [{ system = "urn:x", value = "${UID}" }]
 "#;
-    let with_patient = outcome(text, "MRN: 7\nUID: 1.2");
+    let with_patient = outcome(text, "OPEN: 1\nMRN: 7\nUID: 1.2");
     let context = with_patient["events"][0]["context"].as_array().unwrap();
     assert_eq!(context.iter().map(|entry| &entry["key"]).collect::<Vec<_>>(), ["study", "patient"]);
     let patient = context[1]["resource"]["id"].as_str().unwrap();
@@ -294,6 +298,30 @@ identifier = [{ system = "urn:x", value = "${UID}" }]
     let study = &alone["events"][0]["context"][0]["resource"];
     assert_eq!((study.get("subject"), study.get("encounter")), (None, None));
     assert_eq!(study["id"], context[0]["resource"]["id"], "an id is made of the identifier alone");
+}
+
+#[test]
+fn a_resource_that_would_lack_what_fhir_requires_is_opened_for_nobody_and_closed_all_the_same() {
+    let text = r#"
+protocol = "notes"
+[[event]]
+name = "ImagingStudy-open"
+when = "OPEN"
+[[event]]
+name = "ImagingStudy-close"
+when = "not OPEN"
+[context.patient]
+id = "${first-identifier | uuid}"
+identifier = [{ value = "${MRN}" }]
+[context.study]
+id = "${first-identifier | uuid}"
+status = "available"
+subject.reference = "Patient/${patient.id}"
+identifier = [{ system = "urn:x", value = "${UID}" }]
+"#;
+    let refused = &outcome(text, "OPEN: 1\nUID: 1.2")["refused"];
+    assert_eq!(refused, "ImagingStudy-open needs study.subject: MRN has no value (mappings/test.toml:4)");
+    assert_eq!(outcome(text, "UID: 1.2")["events"][0]["event"], "ImagingStudy-close");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::super::catalogue;
 use super::super::diagnostics::{Problem, did_you_mean};
-use super::super::fhir::Checker;
+use super::super::fhir::{Checker, r4};
 use super::super::file::{Entry, Item, Kind, Table};
 use super::super::plan::{Element, Member, Node, Object, Placed, ResourcePlan};
 use super::{FileCompiler, text_of};
@@ -30,7 +30,9 @@ impl FileCompiler<'_, '_> {
         let identifier = table.get("identifier").and_then(|entry| self.node(&entry.key, &entry.item));
         self.names.keys = keys.to_vec();
         let others = table.entries.iter().filter(|it| !matches!(it.key.as_str(), "resourceType" | "id" | "identifier"));
-        let members = others.filter_map(|member| self.member(member)).collect();
+        let mut members: Vec<Member> = others.filter_map(|member| self.member(member)).collect();
+        let required = r4().required(&resource);
+        members.iter_mut().for_each(|member| member.required = required.contains(&&*member.name));
         self.check(|checker| checker.resource(&resource, &format!("{way}.{}", entry.key), table));
         let origin = self.compiler.sources.origin(entry.place);
         Some(ResourcePlan { key: entry.key.clone(), resource, id, identifier, members, origin })
@@ -68,7 +70,7 @@ impl FileCompiler<'_, '_> {
     fn member(&mut self, entry: &Entry) -> Option<Member> {
         let node = self.node(&entry.key, &entry.item)?;
         let label = format!("{}:", serde_json::Value::from(entry.key.as_str()));
-        Some(Member { name: entry.key.as_str().into(), label: label.into(), node })
+        Some(Member { name: entry.key.as_str().into(), label: label.into(), required: false, node })
     }
 
     pub(super) fn node(&mut self, key: &str, item: &Item) -> Option<Node> {
@@ -77,7 +79,7 @@ impl FileCompiler<'_, '_> {
             Kind::Scalar(json) => Some(Node::Literal(json.as_str().into())),
             Kind::Table(table) => {
                 self.report_stray(table);
-                self.object(key, table).map(Node::Object)
+                self.object(key, table).map(|object| Node::Object(Box::new(object)))
             }
             Kind::Text(text) => self.template(text).map(Node::Template),
         }
@@ -91,7 +93,7 @@ impl FileCompiler<'_, '_> {
             Some(entry) => Some(self.path_entry(entry)?),
             None => None,
         };
-        Some(Element { each, node: Node::Object(self.object(key, table)?) })
+        Some(Element { each, node: Node::Object(Box::new(self.object(key, table)?)) })
     }
 
     fn object(&mut self, key: &str, table: &Table) -> Option<Object> {

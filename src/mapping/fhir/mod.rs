@@ -75,6 +75,12 @@ impl Model {
         std::iter::successors(Some(of), base).flat_map(|it| &it.elements)
     }
 
+    /// The names of the elements that every resource of the type `resource` has; none where the type is not described.
+    pub(crate) fn required(&self, resource: &str) -> Vec<&str> {
+        let Some(of) = self.named(resource) else { return Vec::new() };
+        self.elements(of).filter(|element| element.required).map(|element| element.name.as_str()).collect()
+    }
+
     /// The codes that `element` must be one of, where it must.
     pub(crate) fn codes(&self, element: &Element) -> Option<&[String]> {
         self.codes.get(element.binding.as_deref()?).map(Vec::as_slice)
