@@ -22,6 +22,10 @@ pub(super) async fn run(layers: Layers, problems: Problems) -> Result<(), Failur
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             _ = hang_up.recv() => node.reload(),
+            // At once, and without a word to anybody: nothing can be promised any more.
+            () = node.failed() => {
+                return Err(Failure::Failed("error: the store's disk has failed; look at it, then start again".into()));
+            }
         }
     }
     println!("Draining: nothing new is taken, what is in hand is answered.");
