@@ -48,13 +48,18 @@ async fn state(hub: &Hub) -> Vec<String> {
             let content: Vec<&str> = context.content.resources().map(|resource| resource.get()).collect();
             let Context { anchor, event, version, prior, opened_at, since, .. } = context;
             let told = event.notification(event.name.as_str(), None);
-            state.push(format!("{anchor:?} {version} {prior:?} {opened_at} {since} {told} {} {content:?}", event.fingerprint));
+            state.push(format!(
+                "{anchor:?} {version} {prior:?} {opened_at} {since} {told} {} {content:?}",
+                event.fingerprint
+            ));
         }
         state.extend(topic.latest_event().map(|past| format!("{past:?}")));
         let mut endpoints: Vec<EndpointId> = Vec::new();
-        endpoints.extend(hub.endpoints_mut().iter().filter(|(_, topic)| **topic == name).map(|(endpoint, _)| *endpoint));
+        endpoints
+            .extend(hub.endpoints_mut().iter().filter(|(_, topic)| **topic == name).map(|(endpoint, _)| *endpoint));
         endpoints.sort_by_key(|endpoint| endpoint.0);
-        state.extend(endpoints.into_iter().filter_map(|it| topic.kept_subscription(it)).map(|kept| format!("{kept:?}")));
+        state
+            .extend(endpoints.into_iter().filter_map(|it| topic.kept_subscription(it)).map(|kept| format!("{kept:?}")));
     }
     state
 }
@@ -122,7 +127,8 @@ impl Scene {
         if let Some(version) = version {
             event["context.versionId"] = version.into();
         }
-        let body = json!({"timestamp": "2026-05-04T08:15:30Z", "id": format!("e{}", self.count), "event": event, "x": "y"});
+        let body =
+            json!({"timestamp": "2026-05-04T08:15:30Z", "id": format!("e{}", self.count), "event": event, "x": "y"});
         Event::parse(body.to_string().as_bytes(), &Rules::STANDARD).unwrap()
     }
 
@@ -134,7 +140,9 @@ impl Scene {
 
     async fn run(&mut self, step: &Step) {
         match step {
-            Step::Close(topic, report) => self.publish(*topic, "DiagnosticReport-close", &report_context(*report), None).await,
+            Step::Close(topic, report) => {
+                self.publish(*topic, "DiagnosticReport-close", &report_context(*report), None).await
+            }
             Step::Connect(which) => {
                 if let Some((topic, endpoint)) = self.chosen(*which) {
                     // One whose lease has ended is refused.
@@ -143,7 +151,9 @@ impl Scene {
             }
             Step::Home(topic) => self.publish(*topic, "Home-open", &json!([]), None).await,
             Step::Logout(topic) => self.publish(*topic, "UserLogout", &json!([]), None).await,
-            Step::Open(topic, report) => self.publish(*topic, "DiagnosticReport-open", &report_context(*report), None).await,
+            Step::Open(topic, report) => {
+                self.publish(*topic, "DiagnosticReport-open", &report_context(*report), None).await
+            }
             Step::Own(topic, patient) => {
                 let resource = json!({"resourceType": "Patient", "id": format!("p{patient}")});
                 let resource = serde_json::value::to_raw_value(&resource).unwrap();
@@ -198,7 +208,8 @@ impl Scene {
 }
 
 fn report_context(report: u8) -> Value {
-    let resource = |key: &str, kind: &str, id: String| json!({"key": key, "resource": {"resourceType": kind, "id": id}});
+    let resource =
+        |key: &str, kind: &str, id: String| json!({"key": key, "resource": {"resourceType": kind, "id": id}});
     json!([resource("report", "DiagnosticReport", format!("r{report}")), resource("patient", "Patient", "p1".into())])
 }
 
