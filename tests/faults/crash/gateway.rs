@@ -39,6 +39,11 @@ pub(crate) fn notes(directory: &Path) -> PathBuf {
     directory.join("notes")
 }
 
+/// Where it stands what is wrong with the disk.
+pub(crate) fn fault(directory: &Path) -> PathBuf {
+    directory.join("fault")
+}
+
 impl Gateway {
     pub(crate) fn start(program: &Path, directory: &Path, ports: &Ports, shim: Option<&Shim>) -> Self {
         let store = format!("store.directory={}", data(directory).display());
@@ -60,7 +65,7 @@ impl Gateway {
             command.args(["--set", setting]);
         }
         if let Some(shim) = shim {
-            shim.preload(&mut command, &database(directory), &notes(directory));
+            shim.preload(&mut command, &database(directory), &notes(directory), &fault(directory));
         }
         let begun = Instant::now();
         let mut child = command.spawn().unwrap();
@@ -90,6 +95,14 @@ impl Gateway {
         let mut child = self.child.lock().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// Its exit code and what it has said of errors, once it has ended by itself.
+    pub(crate) fn ended(self) -> (Option<i32>, String) {
+        let mut child = self.child.lock().unwrap();
+        let mut errors = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        (child.wait().unwrap().code(), errors)
     }
 
     /// Asks it to end.

@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use self::gateway::{Gateway, Ports};
-use self::load::{Application, Follower, Sender};
-use self::power_cut::{Before, Shim};
+pub(crate) use self::gateway::{Gateway, Ports, fault};
+pub(crate) use self::load::Sender;
+use self::load::{Application, Follower};
+use self::power_cut::Before;
+pub(crate) use self::power_cut::Shim;
 pub(crate) use self::report::Report;
 
 /// What is done.

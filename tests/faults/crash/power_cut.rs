@@ -7,23 +7,24 @@ use std::process::Command;
 
 use fastrand::Rng;
 
-/// The library that notes writes and syncs, built once a run.
+/// The library that is the disk, built once a run.
 pub(crate) struct Shim(PathBuf);
 
 impl Shim {
     /// Builds it in `directory`, with the compiler that building the gateway needs as well.
     pub(crate) fn build(directory: &Path) -> Self {
-        let library = directory.join("power_cut.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/crash/power_cut.c");
+        let library = directory.join("disk.so");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/crash/disk.c");
         let status =
             Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl").status();
         assert!(status.is_ok_and(|status| status.success()), "no C compiler (`cc`): building SQLite needs one too");
         Self(library)
     }
 
-    /// Has `command` note what it does to `database`, in the file `notes`.
-    pub(crate) fn preload(&self, command: &mut Command, database: &Path, notes: &Path) {
-        command.env("LD_PRELOAD", &self.0).env("POWER_CUT_FILE", database).env("POWER_CUT_NOTES", notes);
+    /// Has `command` note what it does to `database`, in the file `notes`, and has that disk be as the file `fault` says.
+    pub(crate) fn preload(&self, command: &mut Command, database: &Path, notes: &Path, fault: &Path) {
+        command.env("LD_PRELOAD", &self.0).env("DISK_FILE", database);
+        command.env("DISK_NOTES", notes).env("DISK_FAULT", fault);
     }
 }
 

@@ -1,11 +1,16 @@
-/* Preloaded into a gateway: notes every write to the database's files and every sync, so that a test can make the files what a
- * power cut would have left of them. What is noted is the test's; the writes themselves go on as they were. */
+/* Preloaded into a gateway, a disk of a test's own for the database's files.
+ *
+ * Notes every write and every sync in the file DISK_NOTES, so that the test can make the files what a power cut would have left
+ * of them; and has the fault that the file DISK_FAULT names, for as long as that is there: "full", "broken", or "slow" and a
+ * number of milliseconds. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
@@ -20,7 +25,24 @@ static int notes = -1;
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
+/* The fault of the moment: f, b, or s with its milliseconds; 0 for none. */
+static char fault(int *milliseconds) {
+    const char *path = getenv("DISK_FAULT");
+    if (path == NULL) return 0;
+    int descriptor = REAL(open)(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return 0;
+    char text[32] = {0};
+    ssize_t length = read(descriptor, text, sizeof text - 1);
+    close(descriptor);
+    if (length <= 0) return 0;
+    if (milliseconds != NULL && text[0] == 's') *milliseconds = atoi(text + 5);
+    return text[0];
+}
+
+static int of_interest(int descriptor) { return descriptor >= 0 && descriptor < 65536 && files[descriptor] != 0; }
+
 static void note(uint8_t what, uint32_t file, uint64_t offset, const void *data, uint64_t length) {
+    if (notes < 0) return;
     unsigned char head[21];
     head[0] = what;
     memcpy(head + 1, &file, 4);
@@ -32,13 +54,13 @@ static void note(uint8_t what, uint32_t file, uint64_t offset, const void *data,
 }
 
 static int opened(int descriptor, const char *path) {
-    const char *name = getenv("POWER_CUT_FILE"), *log = getenv("POWER_CUT_NOTES");
-    if (descriptor < 0 || descriptor >= 65536 || name == NULL || log == NULL) return descriptor;
+    const char *name = getenv("DISK_FILE"), *log = getenv("DISK_NOTES");
+    if (descriptor < 0 || descriptor >= 65536 || name == NULL) return descriptor;
     size_t length = strlen(name);
     files[descriptor] = 0;
     if (strncmp(path, name, length) != 0 || (path[length] != 0 && strcmp(path + length, "-wal") != 0)) return descriptor;
     pthread_mutex_lock(&lock);
-    if (notes < 0) notes = REAL(open)(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (notes < 0 && log != NULL) notes = REAL(open)(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     files[descriptor] = ++last;
     note(OPENED, last, 0, path, strlen(path));
     pthread_mutex_unlock(&lock);
@@ -46,7 +68,7 @@ static int opened(int descriptor, const char *path) {
 }
 
 static void noted(uint8_t what, int descriptor, uint64_t offset, const void *data, uint64_t length) {
-    if (descriptor < 0 || descriptor >= 65536 || files[descriptor] == 0) return;
+    if (!of_interest(descriptor)) return;
     pthread_mutex_lock(&lock);
     note(what, files[descriptor], offset, data, length);
     pthread_mutex_unlock(&lock);
@@ -65,6 +87,7 @@ OPEN(open64)
 
 #define WRITE(name, offset_type)                                                            \
     ssize_t name(int descriptor, const void *data, size_t length, offset_type offset) {     \
+        if (of_interest(descriptor) && fault(NULL) == 'f') return errno = ENOSPC, -1;        \
         ssize_t done = REAL(name)(descriptor, data, length, offset);                        \
         if (done > 0) noted(WRITTEN, descriptor, (uint64_t)offset, data, (uint64_t)done);   \
         return done;                                                                        \
@@ -83,6 +106,10 @@ TRUNCATE(ftruncate64, off64_t)
 
 #define SYNC(name)                                                 \
     int name(int descriptor) {                                     \
+        int milliseconds = 0;                                      \
+        char found = of_interest(descriptor) ? fault(&milliseconds) : 0; \
+        if (found == 'b') return errno = EIO, -1;                  \
+        if (found == 's') usleep(milliseconds * 1000);             \
         int done = REAL(name)(descriptor);                         \
         if (done == 0) noted(SYNCED, descriptor, 0, NULL, 0);      \
         return done;                                               \
