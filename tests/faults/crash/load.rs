@@ -232,3 +232,25 @@ impl Follower {
         }
     }
 }
+
+/// Subscribes to a topic of its own, and opens a patient there.
+pub(crate) async fn follow_one_of_many(http: &reqwest::Client, gateway: &Gateway, number: usize) {
+    let topic = format!("topic{number}");
+    let form = [
+        ("hub.channel.type", "websocket"),
+        ("hub.mode", "subscribe"),
+        ("hub.topic", &topic),
+        ("hub.events", "Patient-open,Patient-close,SyncError"),
+    ];
+    assert_eq!(http.post(&gateway.hub_url).form(&form).send().await.unwrap().status(), 202);
+    let patient = json!({
+        "resourceType": "Patient",
+        "id": format!("p{number}"),
+        "identifier": [{"system": "urn:oid:1.2.3", "value": number.to_string()}],
+        "name": [{"family": "Berger", "given": ["Annelise"]}]
+    });
+    let context = json!([{"key": "patient", "resource": patient}]);
+    let event = json!({"hub.topic": topic, "hub.event": "Patient-open", "context": context});
+    let body = json!({"timestamp": "2026-11-22T08:15:30Z", "id": format!("e{number}"), "event": event});
+    assert_eq!(http.post(&gateway.hub_url).json(&body).send().await.unwrap().status(), 202);
+}

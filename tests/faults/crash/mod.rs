@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fastrand::Rng;
+use futures_util::StreamExt as _;
 
 pub(crate) use self::gateway::{Gateway, Ports, fault};
 pub(crate) use self::load::Sender;
@@ -80,6 +81,22 @@ pub(crate) async fn run(plan: Plan) -> Report {
     gateway.stop();
     settle(directory.path(), &senders, &follower, &mut report);
     report
+}
+
+/// How long a gateway takes from its start until it serves, that was killed with so many topics, each with a context and a
+/// subscription.
+pub(crate) async fn recovery(program: &std::path::Path, topics: usize) -> Duration {
+    let directory = tempfile::tempdir().unwrap();
+    let ports = Ports::free();
+    let gateway = Gateway::start(program, directory.path(), &ports, None);
+    let http = reqwest::Client::new();
+    let work = futures_util::stream::iter(0..topics).for_each_concurrent(64, |number| {
+        let (http, gateway) = (&http, &gateway);
+        async move { load::follow_one_of_many(http, gateway, number).await }
+    });
+    work.await;
+    gateway.kill();
+    Gateway::start(program, directory.path(), &ports, None).started_in
 }
 
 /// Everything that was acknowledged, against everything that is there.
