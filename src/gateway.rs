@@ -129,7 +129,8 @@ impl Gateway {
         let Some(source) = self.sources.get(&inbound.source) else {
             return Handled::rejected(None, Fault::Internal, "its source is not configured".into());
         };
-        let Some(mapping) = mappings.select(source.mapping.as_deref(), source.reader.protocol(), &*inbound.fields) else {
+        let Some(mapping) = mappings.select(source.mapping.as_deref(), source.reader.protocol(), &*inbound.fields)
+        else {
             return match source.mapping_required {
                 true => Handled::rejected(None, Fault::KindUnsupported, "no mapping speaks for it".into()),
                 false => Handled::ignored(None, "no mapping speaks for it"),
@@ -273,7 +274,7 @@ impl Gateway {
             dead_letter: handled.dead_letter(),
             resend_of: None,
         };
-        let mut writes = vec![Write::Message(Box::new(message))];
+        let writes = vec![Write::Message(Box::new(message))];
         match self.commit(&mut handled, writes, arrival.received).await {
             Ok(()) => self.journal.tell(record),
             Err(reason) => handled.outcome = Outcome::Unavailable { reason },
@@ -288,7 +289,12 @@ impl Gateway {
     ///
     /// # Errors
     /// Why nothing of it is durable.
-    async fn commit(&self, handled: &mut Handled, mut writes: Vec<Write>, heard: jiff::Timestamp) -> Result<(), String> {
+    async fn commit(
+        &self,
+        handled: &mut Handled,
+        mut writes: Vec<Write>,
+        heard: jiff::Timestamp,
+    ) -> Result<(), String> {
         let noted = |(seat, topic): (Seat, String)| Write::Session(self.sessions.note(seat, &topic, heard));
         writes.extend(handled.sessions.drain(..).map(noted));
         match handled.prepared.take() {

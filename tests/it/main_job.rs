@@ -244,6 +244,7 @@ async fn what_the_hub_has_no_room_for_is_not_answered_and_is_taken_when_it_comes
         }
     };
     ris.send(&refused).await.expect_code("AR");
-    let outcomes = gateway.node.journal.newest(2).unwrap().iter().map(|record| record.outcome.to_string()).collect::<Vec<_>>();
+    let outcomes =
+        gateway.node.journal.newest(2).unwrap().iter().map(|record| record.outcome.to_string()).collect::<Vec<_>>();
     assert_eq!(outcomes, ["unavailable", "unavailable"], "a resend was answered from memory");
 }

@@ -53,6 +53,8 @@ pub struct MessageRow {
     pub resend_of: Option<i64>,
     /// Whether somebody must look at it, and nobody has.
     pub is_dead_letter: bool,
+    /// What became of it when it was handled again for the last time, if it was.
+    pub again: Option<String>,
 }
 
 /// A message with everything that is known of it.
@@ -66,8 +68,8 @@ pub struct Message {
     pub handled: Option<(Timestamp, String, Option<String>)>,
     /// When it was handled again, and what became of it then.
     pub reprocessed: Vec<Reprocessed>,
-    /// The numbers of its resends.
-    pub resends: Vec<i64>,
+    /// Its resends: number, and when it came.
+    pub resends: Vec<(i64, Timestamp)>,
 }
 
 /// One time that a message was handled again.
@@ -177,8 +179,8 @@ impl Messages {
             .optional()?;
         let resends = self
             .0
-            .prepare("SELECT id FROM message WHERE control_id = ?2 AND resend_of = ?1 ORDER BY id")?
-            .query_map(params![id, row.record.control_id], |row| row.get(0))?
+            .prepare("SELECT id, received FROM message WHERE control_id = ?2 AND resend_of = ?1 ORDER BY id")?
+            .query_map(params![id, row.record.control_id], |row| Ok((row.get("id")?, parsed(row, "received")?)))?
             .collect::<rusqlite::Result<_>>()?;
         let reprocessed = self
             .0
@@ -192,7 +194,8 @@ impl Messages {
 /// A message without its bytes.
 const ROW: &str =
     "SELECT message.id, received, source, sender, control_id, kind, mapping, outcome, message.reason, topic, events,
-                          microseconds, resend_of, dead_letter.message IS NOT NULL AND handled IS NULL AS is_dead_letter
+                          microseconds, resend_of, dead_letter.message IS NOT NULL AND handled IS NULL AS is_dead_letter,
+                          (SELECT outcome FROM reprocessing WHERE message = message.id ORDER BY id DESC LIMIT 1) AS again
                    FROM message LEFT JOIN dead_letter ON dead_letter.message = message.id";
 
 fn row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
@@ -213,6 +216,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         },
         resend_of: row.get("resend_of")?,
         is_dead_letter: row.get("is_dead_letter")?,
+        again: row.get("again")?,
     })
 }
 

@@ -1,0 +1,57 @@
+//! `messages explain`: a stored message through the mappings as their files are now.
+
+use clap::Args;
+
+use super::super::{Failure, mapping};
+use super::{message, number, open};
+use crate::adapters::Adapter;
+use crate::config::{Config, Layers, Problems};
+use crate::node::load_mappings;
+
+/// Arguments of `messages explain`.
+#[derive(Args)]
+pub(super) struct ExplainArguments {
+    /// The message's number, as `messages` lists it
+    #[arg(value_name = "ID", value_parser = number)]
+    id: i64,
+}
+
+/// Shows values of the message: it is for who may read the store.
+pub(super) fn explain(arguments: &ExplainArguments, config: &Config, layers: &Layers) -> Result<(), Failure> {
+    let found = message(&open(config)?, arguments.id)?;
+    let (id, record) = (found.row.id, &found.row.record);
+    let Some(raw) = found.raw else {
+        let of = found.row.resend_of.unwrap_or_default();
+        return Err(Failure::Failed(format!(
+            "error: message {id} is a resend of message {of}\n  = help: `fhircast-gateway messages explain {of}`"
+        )));
+    };
+    let source = config.adapters.get(&*record.source);
+    let mut problems = Problems::default();
+    let adapter = source.and_then(|source| Adapter::configure(&record.source, source, layers, &mut problems));
+    let Some((source, adapter)) = source.zip(adapter) else {
+        return Err(Failure::Failed(format!(
+            "error: message {id} came from `{0}`, and no adapter of that name is configured now\n  = help: `fhircast-gateway \
+             messages show {id} --raw > FILE`, then `fhircast-gateway map FILE --mapping NAME --explain`",
+            record.source
+        )));
+    };
+    let reader = adapter.reader();
+    let fields = reader.read(raw.into()).map_err(|reason| Failure::Failed(format!("error: message {id}: {reason}")))?;
+    let set = load_mappings(&config.mappings.directory)?;
+    mapping::print_warnings(&set);
+    println!(
+        "message {id} from {} with the mappings as their files are now; when it came, it was {}\n",
+        record.source, record.outcome
+    );
+    if let Some(mapping) = set.select(source.mapping.as_deref(), reader.protocol(), &*fields) {
+        print!("{}", mapping.explain(&*fields));
+        return Ok(());
+    }
+    println!("No mapping speaks for it:");
+    let considered = |name: &str| source.mapping.as_deref().is_none_or(|bound| bound == name);
+    for mapping in set.mappings().filter(|mapping| mapping.has_events() && considered(mapping.name())) {
+        print!("{}", mapping.explain(&*fields));
+    }
+    Ok(())
+}
