@@ -206,7 +206,7 @@ impl Tally {
         }
         if self.waiting > 0 {
             lines.push(format!(
-                "{} stay dead letters. Next: `fhircast-gateway messages explain ID`; the gateway reads mapping files when it starts.",
+                "Still dead letters: {}. Next: `fhircast-gateway messages explain ID`; the gateway reads mapping files when it starts.",
                 self.waiting
             ));
         }

@@ -13,7 +13,7 @@ use super::list::{events_json, local, row_json, zone_name};
 use crate::hub::topic_digest;
 use crate::store::{Message, Reprocessed};
 
-/// Resends that are shown; more are counted.
+/// Numbers of resends that are shown.
 const RESENDS: usize = 5;
 
 /// The message for a terminal; nothing in it of what the message itself says of a patient.
@@ -28,7 +28,7 @@ pub(super) fn text(message: &Message, zone: &TimeZone) -> String {
     lines.extend(record.mapping.clone().map(|mapping| ("mapping", mapping)));
     lines.push(("outcome", outcome(message)));
     lines.extend(record.reason.clone().map(|reason| ("reason", reason)));
-    lines.extend(record.events.iter().map(event));
+    lines.extend(record.events.iter().map(|named| ("event", event(named))));
     lines.extend(record.topic.as_deref().map(|topic| ("session", topic_digest(topic))));
     lines.extend(resends(&message.resends, zone).map(|resends| ("resent", resends)));
     for again in &message.reprocessed {
@@ -60,22 +60,23 @@ fn outcome(message: &Message) -> String {
     }
 }
 
-fn event((name, id): &(String, String)) -> (&'static str, String) {
-    ("event", format!("{name}  {id}"))
+fn event((name, id): &(String, String)) -> String {
+    format!("{name}  {id}")
 }
 
 fn resends(resends: &[(i64, Timestamp)], zone: &TimeZone) -> Option<String> {
-    let shown = |(id, at): &(i64, Timestamp)| format!("{} (message {id})", local(*at, zone));
-    let mut words: Vec<String> = resends.iter().take(RESENDS).map(shown).collect();
-    words.extend((resends.len() > RESENDS).then(|| format!("and {} more times", resends.len() - RESENDS)));
-    (!words.is_empty()).then(|| format!("{}; each got the same answer", words.join(", ")))
+    let (_, last) = resends.last()?;
+    let mut numbers: Vec<String> = resends.iter().take(RESENDS).map(|(id, _)| id.to_string()).collect();
+    numbers.extend((resends.len() > RESENDS).then(|| "…".to_owned()));
+    let (times, numbers, last) = (resends.len(), numbers.join(", "), local(*last, zone));
+    Some(format!("{times} times, last {last} (messages {numbers}): the same answer, and nothing published"))
 }
 
 fn reprocessed(again: &Reprocessed, zone: &TimeZone) -> Vec<(&'static str, String)> {
     let mapping = again.mapping.as_deref().map(|mapping| format!(", by {mapping}")).unwrap_or_default();
     let reason = again.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let what = format!("{} by {}: {}{mapping}{reason}", local(again.at, zone), again.operator, again.outcome);
-    std::iter::once(("reprocessed", what)).chain(again.events.iter().map(event)).collect()
+    std::iter::once(("reprocessed", what)).chain(again.events.iter().map(|named| ("  event", event(named)))).collect()
 }
 
 /// What an operator is likely to want next.

@@ -266,3 +266,6 @@ impl Filter {
         (conditions.join(" AND "), values)
     }
 }
+
+#[cfg(test)]
+mod tests;
