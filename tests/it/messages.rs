@@ -15,10 +15,10 @@ struct Site {
 }
 
 /// A mapping that finds no user where this RIS tells it.
-const WRONG: &str = "extends = 'vendors/acme-ris'\n[accept]\nwhen = 'MSH-3 == \"OTHER\"'\n[session]\nuser = '${ZZZ-1}'\nworkstation = '${ZZZ-2}'\n";
+const WRONG: &str = "extends = 'vendors/acme-ris'\n[accept]\nwhen = 'MSH-3.1 == \"OTHER\"'\n[session]\nuser = '${ZZZ-1}'\nworkstation = '${ZZZ-2}'\n";
 
 /// The same, mended.
-const RIGHT: &str = "extends = 'vendors/acme-ris'\n[accept]\nwhen = 'MSH-3 == \"OTHER\"'\n";
+const RIGHT: &str = "extends = 'vendors/acme-ris'\n[accept]\nwhen = 'MSH-3.1 == \"OTHER\"'\n";
 
 impl Site {
     fn new(mapping: &str) -> Self {
@@ -112,7 +112,10 @@ async fn a_dead_letter_is_found_explained_mended_and_published_once() {
     assert!(!shown.contains("Berger"), "{shown}");
     let raw = site.messages(None, &["show", "1", "--raw"]).await;
     expect(&raw, &["\nPID|1||4711001", "Berger"]);
-    expect(&site.messages(None, &["explain", "1"]).await, &["mapping other", "ZZZ-1 is empty", "is emitted"]);
+    expect(
+        &site.messages(None, &["explain", "1"]).await,
+        &["mapping other", "`ZZZ-1` is empty", "is emitted", "In short: it names no user"],
+    );
     let down = site.refused(None, &["reprocess", "1", "2", "--operator", "anna"]).await;
     expect(&down, &["no gateway answers", "Stopped at message 1, after 0 of 2"]);
 
@@ -120,7 +123,7 @@ async fn a_dead_letter_is_found_explained_mended_and_published_once() {
     let gateway = site.gateway(30).await;
     let mut viewer = gateway.subscriber("drjones").await;
     let heard_of = gateway.node.sessions.sessions().len();
-    let dry = site.messages(Some(&gateway), &["reprocess", "--dead-letters", "--dry-run"]).await;
+    let dry = site.messages(Some(&gateway), &["reprocess", "--dead-letters", "--dry-run", "--operator", "anna"]).await;
     expect(&dry, &["1  would be accepted: ImagingStudy-open to session", "Nothing was changed"]);
     assert_eq!(gateway.node.sessions.sessions().len(), heard_of, "a dry run was heard of");
     expect(&site.messages(None, &["--dead-letters"]).await, &["rejected !"]);
@@ -137,6 +140,7 @@ async fn a_dead_letter_is_found_explained_mended_and_published_once() {
         &["by anna: accepted, by other", "handled      2026-11-22", "by anna: reprocessed", "dead letter, handled"],
     );
     expect(&site.messages(None, &[]).await, &["rejected > accepted"]);
+    expect(&site.messages(None, &["explain", "1"]).await, &["In short: ImagingStudy-open for user drjones"]);
     let none = site.messages(Some(&gateway), &["reprocess", "--dead-letters"]).await;
     assert_eq!(none, "No dead letter matches.\n");
     assert!(gateway.node.drain().await);
@@ -176,7 +180,7 @@ async fn what_is_refused_again_stays_a_dead_letter() {
     send(&gateway, &order("OTHER1")).await.expect_code("AE");
     let again = site.messages(Some(&gateway), &["reprocess", "1", "--operator", "anna"]).await;
     expect(&again, &["1  rejected: by other; no user and no workstation", "Still dead letters: 1."]);
-    expect(&site.messages(None, &["--dead-letters"]).await, &["rejected > rejected !"]);
+    expect(&site.messages(None, &["--dead-letters"]).await, &["rejected again !"]);
 }
 
 #[tokio::test]
@@ -240,7 +244,10 @@ async fn messages_are_found_by_patient_control_id_time_source_and_outcome() {
     expect(&site.refused(None, &["4"]).await, &["no message has the control id `4`", "messages show 4"]);
     expect(&site.refused(None, &["NEVER"]).await, &["did not arrive"]);
     expect(&site.refused(None, &["show", "3", "--raw"]).await, &["messages show 2 --raw"]);
-    expect(&site.refused(Some(&gateway), &["reprocess", "3"]).await, &["is a resend of message 2"]);
+    expect(
+        &site.refused(Some(&gateway), &["reprocess", "3", "--operator", "anna"]).await,
+        &["is a resend of message 2"],
+    );
     expect(&site.messages(None, &["--source", "elsewhere"]).await, &["No message matches."]);
 }
 

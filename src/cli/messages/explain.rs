@@ -1,11 +1,13 @@
 //! `messages explain`: a stored message through the mappings as their files are now.
 
 use clap::Args;
+use fhircast_gateway_adapter_api::Fields;
 
 use super::super::{Failure, mapping};
 use super::{message, number, open};
 use crate::adapters::Adapter;
 use crate::config::{Config, Layers, Problems};
+use crate::mapping::{MappedEvent, Mapping};
 use crate::node::load_mappings;
 
 /// Arguments of `messages explain`.
@@ -45,7 +47,7 @@ pub(super) fn explain(arguments: &ExplainArguments, config: &Config, layers: &La
         record.source, record.outcome
     );
     if let Some(mapping) = set.select(source.mapping.as_deref(), reader.protocol(), &*fields) {
-        print!("{}", mapping.explain(&*fields));
+        print!("{}\nIn short: {}\n", mapping.explain(&*fields), in_short(mapping, &*fields));
         return Ok(());
     }
     println!("No mapping speaks for it:");
@@ -54,4 +56,27 @@ pub(super) fn explain(arguments: &ExplainArguments, config: &Config, layers: &La
         print!("{}", mapping.explain(&*fields));
     }
     Ok(())
+}
+
+/// What it comes to, however long the explanation is. An event's age is for the gateway to judge.
+fn in_short(mapping: &Mapping, fields: &dyn Fields) -> String {
+    let mapped = match mapping.apply(fields) {
+        Ok(mapped) => mapped,
+        Err(refusal) => return format!("it is refused: {refusal}"),
+    };
+    let nobody = |event: &MappedEvent| event.session.user.is_none() && event.session.workstation.is_none();
+    if mapped.events.iter().any(nobody) {
+        return format!("it names no user and no workstation: [session] found none ({})", mapping.session_place());
+    }
+    let shown = |event: &MappedEvent| {
+        let who = event.session.user.as_deref().map(|user| format!("user {user}"));
+        let who = who.or_else(|| event.session.workstation.as_deref().map(|desk| format!("workstation {desk}")));
+        format!("{} for {}", event.name, who.unwrap_or_default())
+    };
+    let events: Vec<String> = mapped.events.iter().map(shown).collect();
+    match (events.is_empty(), mapped.retired.len()) {
+        (true, 0) => "none of its mapping's events holds".to_owned(),
+        (true, retired) => format!("{retired} identifiers of patients are retired"),
+        (false, _) => events.join(", "),
+    }
 }

@@ -14,7 +14,7 @@ use crate::store::MessageRow;
 const WIDTH: usize = 120;
 
 /// The widest that each column but the last becomes.
-const WIDEST: [usize; 6] = [12, 19, 12, 20, 8, 20];
+const WIDEST: [usize; 6] = [12, 19, 12, 20, 8, 24];
 
 const HEADER: [&str; 7] = ["ID", "RECEIVED", "SOURCE", "CONTROL ID", "KIND", "OUTCOME", "EVENTS; REASON"];
 
@@ -67,9 +67,10 @@ fn cells(row: &MessageRow, zone: &TimeZone) -> [String; 7] {
 }
 
 /// What became of it, and of its last reprocessing; with a mark where somebody must look at it.
-pub(super) fn outcome(row: &MessageRow) -> String {
+fn outcome(row: &MessageRow) -> String {
     let mark = if row.is_dead_letter { " !" } else { "" };
     match &row.again {
+        Some(again) if *again == row.record.outcome => format!("{again} again{mark}"),
         Some(again) => format!("{} > {again}{mark}", row.record.outcome),
         None => format!("{}{mark}", row.record.outcome),
     }
@@ -85,7 +86,8 @@ fn became(row: &MessageRow) -> String {
 fn footer(rows: &[MessageRow], outcomes: &[(String, u64)], dead_letters: u64) -> String {
     let total: u64 = outcomes.iter().map(|(_, count)| count).sum();
     let counts: Vec<String> = outcomes.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    let mut text = format!("{total} messages: {}.", counts.join(", "));
+    let plural = if total == 1 { "" } else { "s" };
+    let mut text = format!("{total} message{plural}: {}.", counts.join(", "));
     if rows.len() < usize::try_from(total).unwrap_or(usize::MAX) {
         let _ = write!(text, " These are the latest {}: --limit shows more.", rows.len());
     }
@@ -107,7 +109,7 @@ pub(super) fn local(time: Timestamp, zone: &TimeZone) -> String {
 /// The zone by its name, with what it is off from UTC at `time`.
 pub(super) fn zone_name(zone: &TimeZone, time: Timestamp) -> String {
     let offset = zone.to_offset(time);
-    match zone.iana_name().filter(|name| *name != "UTC" && !zone.is_unknown()) {
+    match zone.iana_name().filter(|name| !name.ends_with("UTC") && !zone.is_unknown()) {
         Some(name) => format!("{name} (UTC{offset})"),
         None if offset.is_zero() => "UTC".to_owned(),
         None => format!("UTC{offset}"),
@@ -157,17 +159,19 @@ mod tests {
         dead.is_dead_letter = true;
         let mut mended = row(17, "ACME0005", "rejected");
         mended.again = Some("accepted".into());
+        let mut still = row(15, "ACME0004", "rejected");
+        (still.again, still.is_dead_letter) = (Some("rejected".into()), true);
         let mut resend = row(16, "ACME0003", "duplicate");
         (resend.resend_of, resend.record.events) = (Some(3), Vec::new());
         let mut odd = row(4, "a\u{1b}[2Jb-control-id-longer-than-any-sender-has", "ignored");
         odd.record.kind = "a kind\nof its own".into();
-        vec![dead, mended, resend, odd, plain]
+        vec![dead, mended, resend, still, odd, plain]
     }
 
     #[test]
     fn a_table_fits_120_columns_marks_dead_letters_and_says_what_to_type_next() {
-        let outcomes = [("accepted".to_owned(), 40), ("rejected".to_owned(), 2), ("duplicate".to_owned(), 1)];
-        let text = text(&rows(), &outcomes, 1, &zone());
+        let outcomes = [("accepted".to_owned(), 40), ("rejected".to_owned(), 3), ("duplicate".to_owned(), 1)];
+        let text = text(&rows(), &outcomes, 2, &zone());
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         insta::assert_snapshot!(text);
     }
@@ -181,7 +185,7 @@ mod tests {
     fn json_holds_no_topic_as_that_lets_its_holder_follow_a_screen() {
         let json = json(&rows());
         assert_eq!(json[0]["id"], 18);
-        assert_eq!(json[4]["events"][0]["name"], "ImagingStudy-open");
-        assert!(json[4]["session"].is_string() && !json.to_string().contains("the-topic"), "{json}");
+        assert_eq!(json[5]["events"][0]["name"], "ImagingStudy-open");
+        assert!(json[5]["session"].is_string() && !json.to_string().contains("the-topic"), "{json}");
     }
 }
