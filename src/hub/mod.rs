@@ -26,6 +26,8 @@ mod policy;
 mod problem;
 mod publishing;
 mod records;
+#[cfg(test)]
+mod restoring_tests;
 mod routes;
 mod settings;
 mod socket;

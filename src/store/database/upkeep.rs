@@ -89,7 +89,7 @@ impl Chore {
         if size(connection)? > self.retention.bytes {
             delete_oldest(connection)?;
         }
-        connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))
+        give_back(connection)
     }
 
     fn delete_old(&self, connection: &mut Connection) -> rusqlite::Result<()> {
@@ -112,6 +112,14 @@ impl Chore {
         .execute(params![i64::try_from(self.retention.sessions).unwrap_or(i64::MAX), STEP])?;
         step.commit()
     }
+}
+
+/// Gives pages that nothing stands on back to the disk: one for each step of the statement.
+fn give_back(connection: &Connection) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+    let mut pages = statement.query([])?;
+    while pages.next()?.is_some() {}
+    Ok(())
 }
 
 /// The oldest, whoever still has to look at them: a full disk would stop everything.
