@@ -31,7 +31,8 @@ pub(super) struct FilterArguments {
     /// With this outcome
     #[arg(long, value_name = "OUTCOME", value_parser = PossibleValuesParser::new(OUTCOMES).map(|word| word.replace('-', " ")))]
     outcome: Option<String>,
-    /// About the patient with this identifier; of what became no event, with it anywhere in the message
+    /// About the patient with this identifier; of what became no event, with it anywhere in the message. All of those are read: in
+    /// a large store say --last or --since as well
     #[arg(long, value_name = "IDENTIFIER")]
     patient: Option<String>,
     /// Dead letters only: refused, and nobody has seen to it yet

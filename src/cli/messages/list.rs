@@ -13,10 +13,26 @@ use crate::store::MessageRow;
 /// Columns of the table.
 const WIDTH: usize = 120;
 
+/// Messages that are counted at the most.
+pub(super) const COUNTED: usize = 10_000;
+
 /// The widest that each column but the last becomes.
 const WIDEST: [usize; 6] = [12, 19, 12, 20, 8, 24];
 
 const HEADER: [&str; 7] = ["ID", "RECEIVED", "SOURCE", "CONTROL ID", "KIND", "OUTCOME", "EVENTS; REASON"];
+
+/// How many of the rows there are of each outcome, the most first.
+pub(super) fn counted(rows: &[MessageRow]) -> Vec<(String, u64)> {
+    let mut counts: Vec<(String, u64)> = Vec::new();
+    for row in rows {
+        match counts.iter_mut().find(|(outcome, _)| *outcome == row.record.outcome) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((row.record.outcome.to_string(), 1)),
+        }
+    }
+    counts.sort_by(|(one, most), (other, more)| more.cmp(most).then_with(|| one.cmp(other)));
+    counts
+}
 
 /// The rows as a table, and below it the counts of all messages that were asked for, and what to type next.
 pub(super) fn text(rows: &[MessageRow], outcomes: &[(String, u64)], dead_letters: u64, zone: &TimeZone) -> String {
@@ -86,9 +102,14 @@ fn became(row: &MessageRow) -> String {
 fn footer(rows: &[MessageRow], outcomes: &[(String, u64)], dead_letters: u64) -> String {
     let total: u64 = outcomes.iter().map(|(_, count)| count).sum();
     let counts: Vec<String> = outcomes.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    let plural = if total == 1 { "" } else { "s" };
-    let mut text = format!("{total} message{plural}: {}.", counts.join(", "));
-    if rows.len() < usize::try_from(total).unwrap_or(usize::MAX) {
+    let total = usize::try_from(total).unwrap_or(usize::MAX);
+    let mut text = match total {
+        1 => "1 message: ".to_owned(),
+        COUNTED.. => format!("The latest {total} messages: "),
+        _ => format!("{total} messages: "),
+    } + &counts.join(", ")
+        + ".";
+    if rows.len() < total {
         let _ = write!(text, " These are the latest {}: --limit shows more.", rows.len());
     }
     // What somebody must look at comes first; else the latest.
@@ -96,6 +117,7 @@ fn footer(rows: &[MessageRow], outcomes: &[(String, u64)], dead_letters: u64) ->
     let waiting = match dead_letters {
         0 => String::new(),
         1 => "1 dead letter (!) waits for somebody. ".to_owned(),
+        count if count >= COUNTED as u64 => format!("{count} dead letters (!) or more wait for somebody. "),
         count => format!("{count} dead letters (!) wait for somebody. "),
     };
     format!("{text}\n{waiting}Next: `fhircast-gateway messages show {next}`\n")
@@ -174,6 +196,12 @@ mod tests {
         let text = text(&rows(), &outcomes, 2, &zone());
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn rows_are_counted_by_outcome_the_most_first() {
+        let counts = counted(&rows()).into_iter().map(|(outcome, count)| format!("{count} {outcome}"));
+        assert_eq!(counts.collect::<Vec<_>>(), ["3 rejected", "1 accepted", "1 duplicate", "1 ignored"]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use self::filter::FilterArguments;
 use super::store::{failed, found};
 use super::{Failure, configured};
 use crate::config::{Config, Layers, Problems};
-use crate::store::{Message, Messages};
+use crate::store::{Filter, Message, Messages};
 
 /// Arguments of `messages`.
 #[derive(Args)]
@@ -119,9 +119,13 @@ fn listed(config: &Config, arguments: &ListArguments) -> Result<(), Failure> {
         println!("{:#}", list::json(&rows));
         return Ok(());
     }
-    let outcomes = messages.outcomes(&filter).map_err(|error| failed(&error))?;
-    let waiting = crate::store::Filter { dead_letters: true, ..filter };
-    let waiting = messages.outcomes(&waiting).map_err(|error| failed(&error))?;
+    // Where all are listed, they need not be looked for again.
+    let outcomes = match rows.len() < arguments.limit {
+        true => list::counted(&rows),
+        false => messages.outcomes(&filter, list::COUNTED).map_err(|error| failed(&error))?,
+    };
+    let waiting = Filter { dead_letters: true, ..filter };
+    let waiting = messages.outcomes(&waiting, list::COUNTED).map_err(|error| failed(&error))?;
     let waiting = waiting.iter().map(|(_, count)| count).sum();
     print!("{}", list::text(&rows, &outcomes, waiting, &zone()));
     Ok(())

@@ -149,15 +149,16 @@ impl Messages {
         Ok(statement.query_map(&*values, row)?.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// How many messages there are of each outcome.
+    /// How many there are of each outcome among the latest `most` messages: a store may hold millions.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn outcomes(&self, filter: &Filter) -> Result<Vec<(String, u64)>, StoreError> {
+    pub fn outcomes(&self, filter: &Filter, most: usize) -> Result<Vec<(String, u64)>, StoreError> {
         let (conditions, values) = filter.sql();
         let sql = format!(
-            "SELECT outcome, count(*) FROM message LEFT JOIN dead_letter ON dead_letter.message = message.id
-             WHERE {conditions} GROUP BY outcome ORDER BY count(*) DESC"
+            "SELECT outcome, count(*) FROM
+               (SELECT outcome FROM message WHERE {conditions} ORDER BY message.id DESC LIMIT {most})
+             GROUP BY outcome ORDER BY count(*) DESC, outcome"
         );
         let values: Vec<&dyn ToSql> = values.iter().map(AsRef::as_ref).collect();
         let counted = |row: &Row<'_>| Ok((row.get(0)?, u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default()));
@@ -235,6 +236,9 @@ fn reprocessed(row: &Row<'_>) -> rusqlite::Result<Reprocessed> {
 const OF_PATIENT: &str = "(message.id IN (SELECT message FROM message_patient WHERE identifier = ?)
                            OR (events = '[]' AND instr(raw, CAST(? AS BLOB)) > 0))";
 
+/// From the few dead letters to their messages, as there may be millions of these.
+const WAITS: &str = "message.id IN (SELECT message FROM dead_letter WHERE handled IS NULL)";
+
 impl Filter {
     fn sql(&self) -> (String, Vec<Box<dyn ToSql>>) {
         let mut conditions = vec!["TRUE".to_owned()];
@@ -261,7 +265,7 @@ impl Filter {
             add("message.id < ?", vec![Box::new(before)]);
         }
         if self.dead_letters {
-            add("dead_letter.message IS NOT NULL AND handled IS NULL", Vec::new());
+            add(WAITS, Vec::new());
         }
         (conditions.join(" AND "), values)
     }
