@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use crate::command_line::{run, temporary};
 use crate::fixture::{Acknowledgement, Gateway};
-use crate::main_job::{READING_BEGINS, READING_ENDS};
+use crate::main_job::{
+    APPOINTMENT, PATIENT_AT_THE_DESK, READING_BEGINS, READING_ENDS, REPORT_DICTATED, REPORT_SIGNED, STUDY_NOT_NAMED,
+};
 
 /// A site whose gateways come and go.
 struct Site {
@@ -248,6 +250,7 @@ async fn messages_are_found_by_patient_control_id_time_source_and_outcome() {
         &site.refused(Some(&gateway), &["reprocess", "3", "--operator", "anna"]).await,
         &["is a resend of message 2"],
     );
+    expect(&site.refused(None, &["--last", "2h", "show", "2"]).await, &["options belong to the command"]);
     expect(&site.messages(None, &["--source", "elsewhere"]).await, &["No message matches."]);
 }
 
@@ -321,4 +324,41 @@ async fn a_store_is_checked_backed_up_while_it_runs_and_restored_by_copying() {
     expect(&site.messages(None, &["ACME0002"]).await, &["accepted"]);
     send(&gateway, READING_BEGINS).await.expect_code("AA");
     expect(&site.messages(None, &["ACME0002"]).await, &["resent"]);
+}
+
+const README: &str = include_str!("../../README.md");
+
+#[tokio::test]
+async fn the_readmes_commands_run_as_written() {
+    let (_, section) = README.split_once("## What became of a message").unwrap();
+    let (_, block) = section.split_once("```sh\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let site = Site::new(RIGHT);
+    let gateway = site.gateway(0).await;
+    for message in [
+        PATIENT_AT_THE_DESK,
+        READING_BEGINS,
+        REPORT_DICTATED,
+        REPORT_SIGNED,
+        READING_ENDS,
+        STUDY_NOT_NAMED,
+        APPOINTMENT,
+    ] {
+        send(&gateway, message).await;
+    }
+    let mut said = String::new();
+    for line in block.lines() {
+        let command = line.split('#').next().unwrap().trim().strip_prefix("fhircast-gateway messages").unwrap();
+        // One argument is quoted, as a shell has it.
+        let (words, quoted) = command.split_once('"').unwrap_or((command, ""));
+        let mut words: Vec<&str> = words.split_whitespace().collect();
+        words.extend(quoted.strip_suffix('"'));
+        // A machine that tests may not say who sits at it.
+        words.extend(words.first().filter(|word| ["reprocess", "handled"].contains(word)).map(|_| "--operator=anna"));
+        said += &site.messages(Some(&gateway), &words).await;
+    }
+    expect(
+        &said,
+        &["7 messages: ", "message      6", "In short: it is refused", "6  would be rejected", "marked as handled: 1"],
+    );
 }

@@ -15,9 +15,6 @@ use crate::gateway::{Reprocess, Reprocessed, Settle};
 use crate::store::Filter;
 
 /// Arguments of `messages reprocess`.
-///
-/// The gateway handles the bytes as they came with the mappings that it has in force: it reads mapping files when it starts. What
-/// becomes of a message goes to subscribers like any other event, and settles a dead letter unless it is refused again.
 #[derive(Args)]
 pub(super) struct ReprocessArguments {
     /// The messages' numbers, as `messages` lists them

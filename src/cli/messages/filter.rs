@@ -11,7 +11,7 @@ use crate::clock::{System, timestamp};
 use crate::store::Filter;
 
 /// Which messages are meant; without any of these, all.
-#[derive(Args)]
+#[derive(Args, Default, PartialEq, Eq)]
 pub(super) struct FilterArguments {
     /// Received at this time or later: 08:15 (today), 2026-11-22, 2026-11-22T08:15, in local time; or with an offset
     #[arg(long, value_name = "TIME", value_parser = moment)]

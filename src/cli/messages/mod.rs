@@ -22,7 +22,6 @@ use crate::store::{Filter, Message, Messages};
 
 /// Arguments of `messages`.
 #[derive(Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct MessagesArguments {
     #[command(subcommand)]
     command: Option<MessagesCommand>,
@@ -40,12 +39,23 @@ enum MessagesCommand {
     /// Show everything that is known of a message
     Show(ShowArguments),
     /// Show what the mappings, as they are now, make of a stored message, and why
+    ///
+    /// Shows values of the message, the patient's name too. Works while the gateway is down.
     Explain(explain::ExplainArguments),
     /// Have messages handled again by the running gateway, with its present mappings
+    ///
+    /// The gateway takes the bytes as they came, and the mappings that it has in force: it reads mapping files when it starts. What
+    /// becomes of a message goes to subscribers like any other event, and settles a dead letter unless it is refused again. The
+    /// stored message never changes; its sender is told nothing.
     Reprocess(again::ReprocessArguments),
     /// Mark dead letters as handled: somebody has seen to them
+    ///
+    /// Goes through the running gateway. Nothing is published.
     Handled(again::HandledArguments),
 }
+
+/// Messages that are listed where nobody says how many.
+const LIMIT: usize = 50;
 
 /// Arguments of `messages list`.
 #[derive(Args)]
@@ -53,7 +63,7 @@ struct ListArguments {
     #[command(flatten)]
     filter: FilterArguments,
     /// Show no more than this many
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = LIMIT)]
     limit: usize,
     /// Print a table, or JSON
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -88,6 +98,10 @@ pub(super) async fn messages(
     problems: Problems,
 ) -> Result<(), Failure> {
     let config = configured(layers, problems)?;
+    if arguments.command.is_some() && (arguments.in_full.is_some() || arguments.list.says_anything()) {
+        let text = "error: options belong to the command: write them after it, as in `messages list --last 2h`";
+        return Err(Failure::Failed(text.to_owned()));
+    }
     match arguments.command {
         Some(MessagesCommand::Show(show)) => shown(&config, &show),
         Some(MessagesCommand::Explain(explain)) => explain::explain(&explain, &config, layers),
@@ -98,6 +112,12 @@ pub(super) async fn messages(
             Some(control_id) => in_full(&config, control_id, &arguments.list),
             None => listed(&config, &arguments.list),
         },
+    }
+}
+
+impl ListArguments {
+    fn says_anything(&self) -> bool {
+        self.filter != FilterArguments::default() || self.limit != LIMIT || self.format != Format::Text
     }
 }
 
