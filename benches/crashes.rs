@@ -4,7 +4,6 @@
 //! `cargo bench --bench crashes -- --rounds 1000 --senders 16 --topics 10000 --seed 7`
 #![expect(clippy::print_stdout, reason = "a report is for reading")]
 #![expect(clippy::unwrap_used, reason = "a measurement that fails has nothing to say")]
-#![expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
