@@ -45,8 +45,13 @@ impl Site {
 
     /// A gateway of this site, so many seconds after the messages were sent.
     async fn gateway(&self, seconds: u64) -> Gateway {
-        let settings = self.settings();
-        Gateway::kept(&settings.each_ref().map(String::as_str), seconds).await
+        self.gateway_with(&[], seconds).await
+    }
+
+    async fn gateway_with(&self, settings: &[&str], seconds: u64) -> Gateway {
+        let own = self.settings();
+        let settings: Vec<&str> = own.iter().map(String::as_str).chain(settings.iter().copied()).collect();
+        Gateway::kept(&settings, seconds).await
     }
 
     /// The program at a terminal: its exit code, and what it says.
@@ -183,6 +188,34 @@ async fn what_is_refused_again_stays_a_dead_letter() {
     let again = site.messages(Some(&gateway), &["reprocess", "1", "--operator", "anna"]).await;
     expect(&again, &["1  rejected: by other; no user and no workstation", "Still dead letters: 1."]);
     expect(&site.messages(None, &["--dead-letters"]).await, &["rejected again !"]);
+}
+
+#[tokio::test]
+async fn many_are_reprocessed_until_the_gateway_cannot_and_the_rest_is_as_it_was() {
+    const LETTERS: usize = 60;
+    let site = Site::new(WRONG);
+    let gateway = site.gateway(0).await;
+    for number in 0..LETTERS {
+        let letter = order(&format!("OTHER{number}")).replace("drjones", &format!("reader{number}"));
+        send(&gateway, &letter).await.expect_code("AE");
+    }
+    assert!(gateway.node.drain().await);
+    site.map(RIGHT);
+    let full = site.gateway_with(&["hub.max_topics=1"], 30).await;
+    let all = ["messages", "reprocess", "--dead-letters", "--operator", "anna"];
+    let (code, said, errors) = site.command(Some(&full), &all).await;
+    assert_eq!(code, 1, "{said}");
+    let published = said.lines().filter(|line| line.contains("  accepted: ImagingStudy-open")).count();
+    assert!(0 < published && published < LETTERS, "{said}");
+    let stopped =
+        format!("Stopped at message {}, after {published} of {LETTERS}; the rest is as it was.", published + 1);
+    expect(&errors, &["as many topics as it may have", &stopped]);
+    expect(&said, &[&format!("Reprocessed: {published} accepted.")]);
+    assert!(full.node.drain().await);
+    let gateway = site.gateway(30).await;
+    let (code, said, errors) = site.command(Some(&gateway), &all).await;
+    assert_eq!(code, 0, "{errors}");
+    expect(&said, &[&format!("Reprocessed: {} accepted.", LETTERS - published)]);
 }
 
 #[tokio::test]

@@ -31,6 +31,9 @@ pub(super) fn explain(arguments: &ExplainArguments, config: &Config, layers: &La
     let source = config.adapters.get(&*record.source);
     let mut problems = Problems::default();
     let adapter = source.and_then(|source| Adapter::configure(&record.source, source, layers, &mut problems));
+    if !problems.is_empty() {
+        return Err(Failure::Refused(problems.to_string()));
+    }
     let Some((source, adapter)) = source.zip(adapter) else {
         return Err(Failure::Failed(format!(
             "error: message {id} came from `{0}`, and no adapter of that name is configured now\n  = help: `fhircast-gateway \
@@ -51,8 +54,11 @@ pub(super) fn explain(arguments: &ExplainArguments, config: &Config, layers: &La
         return Ok(());
     }
     println!("No mapping speaks for it:");
-    let considered = |name: &str| source.mapping.as_deref().is_none_or(|bound| bound == name);
-    for mapping in set.mappings().filter(|mapping| mapping.has_events() && considered(mapping.name())) {
+    let considered = |mapping: &&Mapping| {
+        let is_bound = source.mapping.as_deref().is_none_or(|bound| bound == mapping.name());
+        is_bound && mapping.has_events() && mapping.protocol() == reader.protocol()
+    };
+    for mapping in set.mappings().filter(considered) {
         print!("{}", mapping.explain(&*fields));
     }
     Ok(())
