@@ -171,7 +171,7 @@ impl Gateway {
         let write = Write::Reprocessing(Box::new(reprocessing(&row, &handled, arrival, &asked.operator)));
         let kept = self.commit(&mut handled, vec![write], received).await;
         kept.map_err(|reason| NotDone::NotKept { message: id, reason })?;
-        info!(message = id, operator = ?asked.operator, outcome = reprocessed.outcome, "Message reprocessed.");
+        info!(number = id, operator = ?asked.operator, outcome = reprocessed.outcome, "Message reprocessed.");
         self.audit.note(audited(&reprocessed, &handled, arrival, asked)).await;
         self.note_audited(&mut handled).await;
         Ok(reprocessed)
@@ -195,7 +195,7 @@ impl Gateway {
         };
         let kept = self.store.commit(Transaction(vec![Write::Handled { message: id, by }])).await;
         kept.map_err(|error| NotDone::NotKept { message: id, reason: error.to_string() })?;
-        info!(message = id, operator = ?asked.operator, undone = asked.undo, "Dead letter marked as handled.");
+        info!(number = id, operator = ?asked.operator, undone = asked.undo, "Dead letter marked as handled.");
         Ok(())
     }
 
