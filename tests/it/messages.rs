@@ -276,6 +276,7 @@ async fn messages_are_found_by_patient_control_id_time_source_and_outcome() {
     let shown = site.messages(None, &["ACME0002"]).await;
     expect(&shown, &["message      2", "resent       1 times, last", "(messages 3)", "event        ImagingStudy-open"]);
     assert!(!shown.contains("message      3"), "a resend stands with its message: {shown}");
+    expect(&site.messages(None, &["ACME0002", "--limit", "1"]).await, &["message      2", "(messages 3)"]);
     expect(&site.refused(None, &["4"]).await, &["no message has the control id `4`", "messages show 4"]);
     expect(&site.refused(None, &["NEVER"]).await, &["did not arrive"]);
     expect(&site.refused(None, &["show", "3", "--raw"]).await, &["messages show 2 --raw"]);

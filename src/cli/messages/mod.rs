@@ -159,10 +159,16 @@ fn in_full(config: &Config, control_id: &str, arguments: &ListArguments) -> Resu
     let rows = messages.list(&filter, arguments.limit).map_err(|error| failed(&error))?;
     let mut found: Vec<Message> = Vec::new();
     for row in rows.iter().rev() {
-        // A resend is shown with the message that it is one of.
-        if row.resend_of.is_none_or(|of| found.iter().all(|message| message.row.id != of)) {
-            found.extend(messages.message(row.id).map_err(|error| failed(&error))?);
+        // A resend is shown with the message that it is one of, as long as that is kept.
+        let id = row.resend_of.unwrap_or(row.id);
+        if found.iter().any(|message| message.row.id == id) {
+            continue;
         }
+        let first = messages.message(id).map_err(|error| failed(&error))?;
+        found.extend(match first {
+            Some(first) => Some(first),
+            None => messages.message(row.id).map_err(|error| failed(&error))?,
+        });
     }
     if found.is_empty() {
         return Err(Failure::Failed(not_found(&messages, control_id)));
