@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use fhircast_gateway_adapter_api::{Clock, Sink};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -227,7 +227,7 @@ impl Plan {
         }
         let admin_routes = Admin {
             sessions: Arc::clone(&node.sessions),
-            journal: Arc::clone(&node.journal),
+            gateway: Arc::clone(&node.gateway),
             hub_url: node.hub_url.as_str().into(),
             hub,
         };
@@ -267,6 +267,7 @@ impl Node {
             audit,
             clock,
             source_clocks: SourceClocks::default(),
+            by_operator: Mutex::default(),
         };
         Ok(Self {
             hub_url,
@@ -479,7 +480,7 @@ fn load_tls(config: &Config, layers: &Layers, problems: &mut Problems) -> Option
 fn source_of(adapter: &BoundAdapter, config: &Config) -> (Arc<str>, Source) {
     let mapping = config.adapters.get(&*adapter.name).and_then(|adapter| adapter.mapping.clone());
     let mapping_required = config.adapters.get(&*adapter.name).is_some_and(|adapter| adapter.mapping_required);
-    (Arc::clone(&adapter.name), Source { protocol: adapter.protocol, mapping, mapping_required })
+    (Arc::clone(&adapter.name), Source { reader: adapter.reader(), mapping, mapping_required })
 }
 
 async fn bind(address: SocketAddr, purpose: &str, key: &str) -> Result<(TcpListener, SocketAddr), StartError> {

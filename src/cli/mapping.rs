@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::Failure;
+use super::{Failure, configured};
 use crate::adapters::{HL7_CASES, read_message};
 use crate::config::{Config, Layers, Problems};
 use crate::mapping::cases::{self, CaseFile};
@@ -94,9 +94,8 @@ fn case_files(directory: &std::path::Path) -> Result<Vec<CaseFile>, crate::store
     Ok(files.into_iter().filter_map(case).collect())
 }
 
-fn load(layers: &Layers, mut problems: Problems) -> Result<(Config, MappingSet), Failure> {
-    let config = Config::read(layers, &mut problems).filter(|_| problems.is_empty());
-    let config = config.ok_or_else(|| Failure::Refused(problems.to_string()))?;
+fn load(layers: &Layers, problems: Problems) -> Result<(Config, MappingSet), Failure> {
+    let config = configured(layers, problems)?;
     let set = load_mappings(&config.mappings.directory)?;
     print_warnings(&set);
     Ok((config, set))

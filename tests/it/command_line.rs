@@ -10,7 +10,7 @@ fn program() -> Command {
     command
 }
 
-fn run(arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn run(arguments: &[&str]) -> (i32, String, String) {
     finished(program().args(arguments).output().unwrap())
 }
 
@@ -19,7 +19,7 @@ fn finished(output: Output) -> (i32, String, String) {
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }
 
-fn temporary(name: &str) -> PathBuf {
+pub(crate) fn temporary(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("fhircast-gateway-{name}-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir_all(&path).unwrap();
     path

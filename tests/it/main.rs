@@ -15,6 +15,7 @@ mod interop;
 mod language;
 mod main_job;
 mod mappings;
+mod messages;
 mod old_news;
 mod tls;
 mod token_endpoint;

@@ -1,29 +1,32 @@
-//! The operator's API, on loopback: which sessions there are, which topic a user has, who follows, what became of the latest messages.
+//! The operator's API, on loopback: which sessions there are, which topic a user has, who follows; and what an operator does about
+//! messages, which only the running gateway can do.
 //!
 //! Serves only callers that name this machine as host, so that a web page the operator has open cannot read it by a name
-//! that it made point here.
+//! that it made point here; and no page of another origin, so that none can send anything blindly either.
+
+mod messages;
 
 use std::sync::Arc;
 
-use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+use crate::gateway::Gateway;
 use crate::hub::{Hub, Subscriber};
 use crate::sessions::{Directory, Seat, Session};
-use crate::store::{Journal, Record};
 
 /// What the API shows.
 #[derive(Clone)]
 pub struct Admin {
     /// The sessions.
     pub sessions: Arc<Directory>,
-    /// The messages.
-    pub journal: Arc<Journal>,
+    /// What handles messages.
+    pub gateway: Arc<Gateway>,
     /// Where applications subscribe.
     pub hub_url: Arc<str>,
     /// The hub.
@@ -51,8 +54,8 @@ pub struct TopicOf {
 /// How many subscribers one answer holds at the most.
 const MOST_SUBSCRIBERS: usize = 10_000;
 
-/// How many messages one answer holds at the most.
-const MOST_MESSAGES: usize = 1000;
+/// The longest request that is read, in bytes.
+const MOST_BODY: usize = 16 << 10;
 
 impl Admin {
     /// The API's routes.
@@ -60,9 +63,12 @@ impl Admin {
         Router::new()
             .route("/sessions", get(sessions))
             .route("/topic", get(topic))
-            .route("/messages", get(messages))
+            .route("/messages/{id}/reprocess", post(messages::reprocess))
+            .route("/messages/{id}/handled", post(messages::handled))
             .route("/subscribers", get(subscribers))
             .with_state(self)
+            .layer(DefaultBodyLimit::max(MOST_BODY))
+            .layer(middleware::from_fn(no_foreign_page))
             .layer(middleware::from_fn(only_by_local_name))
     }
 }
@@ -82,24 +88,27 @@ async fn subscribers(State(admin): State<Admin>) -> Json<Vec<Subscriber>> {
     Json(admin.hub.subscribers(MOST_SUBSCRIBERS).await)
 }
 
-#[derive(Deserialize)]
-struct MessagesQuery {
-    count: Option<usize>,
-}
-
-async fn messages(State(admin): State<Admin>, Query(query): Query<MessagesQuery>) -> Response {
-    match admin.journal.newest(query.count.unwrap_or(100).min(MOST_MESSAGES)) {
-        Ok(records) => Json::<Vec<Record>>(records).into_response(),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("the store cannot be read: {error}\n")).into_response(),
-    }
-}
-
 /// Refuses whoever asks by a name that is not this machine's: a page elsewhere may have made its own name point here.
 pub(crate) async fn only_by_local_name(headers: HeaderMap, request: Request, next: Next) -> Response {
     if headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_local_host) {
         return next.run(request).await;
     }
     (StatusCode::MISDIRECTED_REQUEST, "ask by 127.0.0.1, [::1] or localhost\n").into_response()
+}
+
+/// Refuses pages of any origin but this very API's: what they send, the browser sends whether they may read the answer or not.
+async fn no_foreign_page(headers: HeaderMap, request: Request, next: Next) -> Response {
+    match headers.get(header::ORIGIN) {
+        Some(origin) if !is_own(origin, headers.get(header::HOST)) => {
+            (StatusCode::FORBIDDEN, "pages of other origins may not use the operator's API\n").into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+fn is_own(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    let origin = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
+    origin.zip(host.and_then(|host| host.to_str().ok())).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host))
 }
 
 fn is_local_host(host: &str) -> bool {
@@ -111,7 +120,7 @@ fn is_local_host(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_local_host;
+    use super::*;
 
     #[test]
     fn only_names_of_this_machine_are_answered() {
@@ -120,6 +129,21 @@ mod tests {
         }
         for host in ["evil.example", "evil.example:8081", "127.0.0.1.evil.example:8081", "10.0.0.1:8081", "", ":8081"] {
             assert!(!is_local_host(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_served_only_where_it_came_from_here() {
+        for (origin, host, expected) in [
+            ("http://127.0.0.1:8081", Some("127.0.0.1:8081"), true),
+            ("http://localhost:3000", Some("localhost:8081"), false),
+            ("https://127.0.0.1:8081", Some("127.0.0.1:8081"), false),
+            ("http://evil.example", Some("127.0.0.1:8081"), false),
+            ("null", Some("127.0.0.1:8081"), false),
+            ("http://127.0.0.1:8081", None, false),
+        ] {
+            let host = host.map(HeaderValue::from_static);
+            assert_eq!(is_own(&HeaderValue::from_static(origin), host.as_ref()), expected, "{origin}");
         }
     }
 }
