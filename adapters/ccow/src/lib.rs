@@ -1,0 +1,13 @@
+//! CCOW's web mapping: a context manager that existing CCOW applications join.
+//!
+//! Knows nothing of FHIR, of mappings, of topics.
+//!
+//! Section numbers in these docs (`2.2`, `5`) are those of the project's CCOW reference.
+
+pub mod arguments;
+pub mod exception;
+pub mod form;
+pub mod oddity;
+pub mod reply;
+
+pub use exception::{Exception, ExceptionName};
