@@ -5,6 +5,7 @@
 //! Section numbers in these docs (`2.2`, `5`) are those of the project's CCOW reference.
 
 pub mod arguments;
+pub mod callback;
 pub mod exception;
 pub mod form;
 pub mod oddity;
