@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod callback;
 pub mod exception;
 pub mod form;
+pub mod items;
 pub mod oddity;
 pub mod reply;
 
