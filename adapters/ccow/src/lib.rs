@@ -6,10 +6,15 @@
 
 pub mod arguments;
 pub mod callback;
+pub mod commit;
 pub mod exception;
 pub mod form;
 pub mod items;
 pub mod oddity;
+pub mod path;
 pub mod reply;
+pub mod transaction;
 
+pub use commit::Commit;
 pub use exception::{Exception, ExceptionName};
+pub use path::Ccow;

@@ -11,6 +11,8 @@ use indexmap::IndexMap;
 
 pub use merge::{Merged, merge};
 pub use name::{ItemName, Role};
+pub(crate) use name::{ROLES, parts, undescribed};
+pub(crate) use subject::STANDARD;
 pub use subject::Subject;
 
 /// Items by name, in the order in which they were set.
