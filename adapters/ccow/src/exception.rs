@@ -80,6 +80,8 @@ exceptions! {
     UndoNotPossible,
     /// No application has joined with this coupon.
     UnknownParticipant,
+    /// A property of a registry call that nobody knows.
+    UnknownPropertyName,
     /// The address names no session.
     UnknownSession,
 }

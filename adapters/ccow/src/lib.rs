@@ -10,8 +10,10 @@ pub mod commit;
 pub mod exception;
 pub mod form;
 pub mod items;
+pub mod manager;
 pub mod oddity;
 pub mod path;
+pub mod registry;
 pub mod reply;
 pub mod transaction;
 
