@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Answer, Caller, Effect, Moment, Proposal, Session, invalid_coupon};
+use super::{Addressee, Answer, Caller, Effect, Moment, Proposal, Session, invalid_coupon};
 use crate::callback::{Callback, Vote};
 use crate::exception::{Exception, ExceptionName};
 use crate::items::{ItemName, Items, Merged, Role, merge};
@@ -165,10 +165,9 @@ impl Session {
         let mut survey = Survey::default();
         for (coupon, participant) in &self.participants {
             let asked = *coupon != instigator && participant.survey && participant.follows(&merged.changed);
-            if let Some(url) = participant.url().filter(|_| asked) {
+            if let Some(to) = participant.addressee(*coupon).filter(|_| asked) {
                 survey.awaited.insert(*coupon);
-                let (application, url) = (Arc::clone(&participant.application), url.clone());
-                effects.push(Effect::Ask { participant: *coupon, application, url, context });
+                effects.push(Effect::Ask { to, context });
             }
         }
         let transaction = self.own_transaction(context, caller)?;
@@ -266,17 +265,15 @@ impl Session {
             }
             State::Surveyed { merged, .. } => std::mem::take(merged),
         };
-        let proposal =
-            self.participants.get(&instigator).filter(|participant| participant.url().is_some()).map(|participant| {
-                Proposal {
-                    context,
-                    application: Arc::clone(&participant.application),
-                    address: participant.address,
-                    before: Arc::clone(&self.current),
-                    after: merged.items.clone(),
-                    changed: merged.changed.clone(),
-                }
-            });
+        let application = self.participants.get(&instigator).and_then(|own| own.addressee(instigator));
+        let proposal = application.map(|Addressee { application, address, .. }| Proposal {
+            context,
+            application,
+            address,
+            before: Arc::clone(&self.current),
+            after: merged.items.clone(),
+            changed: merged.changed.clone(),
+        });
         let transaction = self.own_transaction(context, caller)?;
         transaction.state = State::Committing { merged };
         match proposal {
@@ -315,10 +312,9 @@ impl Session {
         let Merged { items, changes, changed } = merged;
         self.current = Arc::new(Context { coupon, items, changes });
         for (participant, told) in &self.participants {
-            if let Some(url) = told.url().filter(|_| *participant != instigator && told.follows(&changed)) {
-                let (participant, url, callback) = (*participant, url.clone(), Callback::ChangesAccepted(coupon));
-                effects.push(Effect::Tell { participant, url, callback });
-            }
+            let follows = *participant != instigator && told.follows(&changed);
+            let to = told.addressee(*participant).filter(|_| follows);
+            effects.extend(to.map(|to| Effect::Tell { to, callback: Callback::ChangesAccepted(coupon) }));
         }
         effects.push(Effect::Free);
     }
@@ -336,10 +332,8 @@ impl Session {
     fn discard(&mut self, effects: &mut Vec<Effect>) {
         let Some(Transaction { coupon, surveyed, .. }) = self.transaction.take() else { return };
         for participant in surveyed {
-            let url = self.participants.get(&participant).and_then(|participant| participant.url().cloned());
-            if let Some(url) = url {
-                effects.push(Effect::Tell { participant, url, callback: Callback::ChangesCanceled(coupon) });
-            }
+            let to = self.participants.get(&participant).and_then(|asked| asked.addressee(participant));
+            effects.extend(to.map(|to| Effect::Tell { to, callback: Callback::ChangesCanceled(coupon) }));
         }
         effects.push(Effect::Free);
     }

@@ -172,11 +172,7 @@ pub enum Effect {
     /// Ask a participant whether the context may come, and say what became of it: [`Command::Voted`].
     Ask {
         /// Whom.
-        participant: u32,
-        /// Its name.
-        application: Arc<str>,
-        /// Where.
-        url: ParticipantUrl,
+        to: Addressee,
         /// The transaction.
         context: u32,
     },
@@ -203,19 +199,28 @@ pub enum Effect {
     /// Ask a participant whether it is there, and say what became of it: [`Command::Pinged`].
     Ping {
         /// Whom.
-        participant: u32,
-        /// Where.
-        url: ParticipantUrl,
+        to: Addressee,
     },
     /// Tell a participant, whatever comes of it; after all that it was told before.
     Tell {
         /// Whom.
-        participant: u32,
-        /// Where.
-        url: ParticipantUrl,
+        to: Addressee,
         /// What.
         callback: Callback,
     },
+}
+
+/// A participant that is to be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addressee {
+    /// Its coupon.
+    pub participant: u32,
+    /// Its name.
+    pub application: Arc<str>,
+    /// Where it is called.
+    pub url: ParticipantUrl,
+    /// Where it has joined from.
+    pub address: IpAddr,
 }
 
 /// Why a participant is none any more.
@@ -241,7 +246,7 @@ pub struct Proposal {
     /// The instigator's name.
     pub application: Arc<str>,
     /// The instigator's address.
-    pub address: Option<IpAddr>,
+    pub address: IpAddr,
     /// The context until now.
     pub before: Arc<Context>,
     /// What it would be.

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 pub use change::Context;
 use change::Transaction;
-pub use command::{Answer, Applied, Caller, Command, Effect, Endpoint, Farewell, Joining, Proposal};
+pub use command::{Addressee, Answer, Applied, Caller, Command, Effect, Endpoint, Farewell, Joining, Proposal};
 use participant::Participant;
 
 use crate::exception::{Exception, ExceptionName};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Answer, Caller, Effect, Endpoint, Farewell, Joining, Moment, Session};
-use crate::callback::{Callback, ParticipantUrl};
+use super::{Addressee, Answer, Caller, Effect, Endpoint, Farewell, Joining, Moment, Session};
+use crate::callback::Callback;
 use crate::exception::{Exception, ExceptionName};
 use crate::items::Subject;
 
@@ -35,11 +35,10 @@ const GREATEST_COUPON: u32 = i32::MAX as u32;
 const LONGEST_APPLICATION: usize = 128;
 
 impl Participant {
-    pub(super) fn url(&self) -> Option<&ParticipantUrl> {
-        match &self.endpoint {
-            Endpoint::Application(url) => Some(url),
-            Endpoint::Gateway => None,
-        }
+    /// How it is called; the gateway's own participant is not.
+    pub(super) fn addressee(&self, participant: u32) -> Option<Addressee> {
+        let (Endpoint::Application(url), Some(address)) = (&self.endpoint, self.address) else { return None };
+        Some(Addressee { participant, application: Arc::clone(&self.application), url: url.clone(), address })
     }
 
     /// Whether a change of these subjects concerns it.
@@ -207,9 +206,9 @@ impl Session {
         let interval = self.rules.ping_interval;
         let Some(participant) = self.participants.get_mut(&coupon) else { return };
         participant.next_ping = now + interval;
-        let Some(url) = participant.url().cloned() else { return };
+        let Some(to) = participant.addressee(coupon) else { return };
         if !std::mem::replace(&mut participant.pinging, true) {
-            effects.push(Effect::Ping { participant: coupon, url });
+            effects.push(Effect::Ping { to });
         }
     }
 
@@ -223,10 +222,8 @@ impl Session {
     pub(super) fn terminate(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         let coupons: Vec<u32> = self.participants.keys().copied().collect();
         for (coupon, participant) in &self.participants {
-            if let Some(url) = participant.url() {
-                let (participant, url, callback) = (*coupon, url.clone(), Callback::Terminated);
-                effects.push(Effect::Tell { participant, url, callback });
-            }
+            effects
+                .extend(participant.addressee(*coupon).map(|to| Effect::Tell { to, callback: Callback::Terminated }));
         }
         coupons.into_iter().for_each(|coupon| self.evict(coupon, Farewell::Terminated, now, effects));
     }

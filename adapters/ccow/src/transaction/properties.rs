@@ -148,16 +148,16 @@ impl World {
 
     fn see(&mut self, effect: Effect) {
         match effect {
-            Effect::Ask { participant, context, .. } => {
-                assert!(!self.gone.contains(&participant), "nobody is asked who has gone");
-                self.asked.push((participant, context));
+            Effect::Ask { to, context } => {
+                assert!(!self.gone.contains(&to.participant), "nobody is asked who has gone");
+                self.asked.push((to.participant, context));
             }
             Effect::Commit(proposal) => self.committing = Some(proposal.context),
             Effect::Finished { context, .. } => assert_eq!(self.waiting.take(), Some(context), "each wait ends once"),
             Effect::Gone { participant, .. } => drop(self.gone.insert(participant)),
-            Effect::Tell { participant, callback: Callback::ChangesAccepted(context), .. } => {
-                assert!(!self.gone.contains(&participant), "nobody is told who has gone");
-                self.told.entry(participant).or_default().push(context);
+            Effect::Tell { to, callback: Callback::ChangesAccepted(context) } => {
+                assert!(!self.gone.contains(&to.participant), "nobody is told who has gone");
+                self.told.entry(to.participant).or_default().push(context);
             }
             Effect::Tell { .. } | Effect::Ping { .. } | Effect::Free => {}
         }
@@ -193,7 +193,7 @@ proptest! {
         // Whoever joins now can change the context.
         world.session.participants.clear();
         world.coupons.clear();
-        world.give(joining(), Caller::Gateway);
+        world.give(joining(), Caller::Peer([127, 0, 0, 1].into()));
         let Some(participant) = world.coupons.first().copied() else { panic!("the session takes nobody") };
         world.give(Command::Start { participant, entropy: 1 }, Caller::Gateway);
         prop_assert!(world.session.is_busy());

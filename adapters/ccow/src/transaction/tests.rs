@@ -40,15 +40,15 @@ impl Desk {
     fn note(&mut self, effect: Effect) {
         let name = |coupon: u32| self.names.iter().find(|(own, _)| *own == coupon).map_or("?", |(_, name)| name);
         let words = match effect {
-            Effect::Ask { participant, context, .. } => format!("ask {} {context}", name(participant)),
-            Effect::Tell { participant, callback: Callback::ChangesAccepted(context), .. } => {
-                format!("accepted {} {context}", name(participant))
+            Effect::Ask { to, context } => format!("ask {} {context}", name(to.participant)),
+            Effect::Tell { to, callback: Callback::ChangesAccepted(context) } => {
+                format!("accepted {} {context}", name(to.participant))
             }
-            Effect::Tell { participant, callback: Callback::ChangesCanceled(context), .. } => {
-                format!("canceled {} {context}", name(participant))
+            Effect::Tell { to, callback: Callback::ChangesCanceled(context) } => {
+                format!("canceled {} {context}", name(to.participant))
             }
-            Effect::Tell { participant, callback, .. } => format!("{callback:?} {}", name(participant)),
-            Effect::Ping { participant, .. } => format!("ping {}", name(participant)),
+            Effect::Tell { to, callback } => format!("{callback:?} {}", name(to.participant)),
+            Effect::Ping { to } => format!("ping {}", name(to.participant)),
             Effect::Gone { application, why, .. } => format!("{why:?} {application}"),
             Effect::Free => "free".to_owned(),
             Effect::Commit(proposal) => {

@@ -11,7 +11,7 @@ impl Session {
             State::Committing { .. } => None,
             State::Changing { .. } | State::Surveyed { .. } => Some(transaction.lease.min(transaction.next_ping)),
         });
-        let pinged = self.participants.values().filter(|participant| participant.url().is_some());
+        let pinged = self.participants.values().filter(|participant| participant.address.is_some());
         pinged.map(|participant| participant.next_ping).chain(transaction).min()
     }
 
