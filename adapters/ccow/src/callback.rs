@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::arguments::Arguments;
 use crate::exception::{Exception, ExceptionName};
-use crate::form::Plus;
+use crate::form::{self, Plus};
 use crate::oddity::{Oddities, Oddity};
 
 /// The address that an application gave for its callbacks.
@@ -71,7 +71,7 @@ impl ParticipantUrl {
     }
 
     /// The key under which a page in a browser has opened its socket: `cpid`, wherever it stands. Section 6.3.
-    pub fn page_key(&self) -> Option<&str> {
+    pub fn page_key(&self) -> Option<String> {
         page_key(self.0.as_str())
     }
 
@@ -91,11 +91,13 @@ impl fmt::Debug for ParticipantUrl {
     }
 }
 
-/// The value of `cpid` in a page's URL or a socket's path.
-pub(crate) fn page_key(text: &str) -> Option<&str> {
+/// The value of `cpid` in a page's URL or a socket's path, decoded: browsers encode braces in one and not in the other.
+pub(crate) fn page_key(text: &str) -> Option<String> {
     let (_, after) = text.split_once("cpid=")?;
     let key = &after[..after.find(['&', '#', '/']).unwrap_or(after.len())];
-    (!key.is_empty()).then_some(key)
+    let key = form::decode(key.as_bytes(), Plus::Literal, &mut Oddities::default());
+    let is_usable = !key.is_empty() && !key.contains(|character: char| character.is_control() || character == ' ');
+    is_usable.then(|| key.into_owned())
 }
 
 impl Callback {
@@ -135,7 +137,7 @@ impl Vote {
             oddities.note(Oddity::DecisionUnknown);
         }
         let said = arguments.text("reason").map(str::trim).filter(|reason| !reason.is_empty());
-        let reason = said.map_or_else(|| format!("{application} cannot change context now"), |said| shortened(said));
+        let reason = said.map_or_else(|| format!("{application} cannot change context now"), shortened);
         Self::Conditional(reason)
     }
 }
@@ -198,10 +200,13 @@ mod tests {
             ("http://app.example/a/?cpid=12-ab", Some("12-ab")),
             ("http://app.example/a/?x=1&cpid=12-ab&y=2", Some("12-ab")),
             ("http://app.example/a/&cpid=12-ab", Some("12-ab")),
+            ("http://app.example/a/?cpid=%7B12%7d", Some("{12}")),
+            ("http://app.example/a/?cpid={12}", Some("{12}")),
+            ("http://app.example/a/?cpid=1%0D%0AX:%20y", None),
             ("http://app.example/a/?cpid=", None),
             ("http://app.example/a/", None),
         ] {
-            assert_eq!(ParticipantUrl::parse(text).unwrap().page_key(), expected, "{text}");
+            assert_eq!(ParticipantUrl::parse(text).unwrap().page_key().as_deref(), expected, "{text}");
         }
     }
 

@@ -5,7 +5,7 @@ use crate::arguments::Arguments;
 use crate::callback::ParticipantUrl;
 use crate::exception::{Exception, ExceptionName};
 use crate::reply::Reply;
-use crate::transaction::{Command, Effect, Endpoint, Joining};
+use crate::transaction::{Caller, Command, Effect, Endpoint, Joining};
 
 impl Manager {
     pub(super) fn context_manager(
@@ -58,9 +58,30 @@ impl Manager {
         }
     }
 
+    /// Refuses an address that would never be called, rather than evict its application a little later. A page is called
+    /// over its socket, wherever it was loaded from.
+    fn check_callable(&self, url: &ParticipantUrl, caller: Caller) -> Result<()> {
+        let Caller::Peer(joiner) = caller else { return Ok(()) };
+        if url.page_key().is_some() {
+            return Ok(());
+        }
+        if url.url().scheme() != "http" {
+            return Err(uncallable(
+                "contextParticipant is called by plain HTTP alone; a page gives a cpid and opens a socket",
+            ));
+        }
+        if self.policy.callable.forbids(url.url(), joiner) {
+            return Err(uncallable(
+                "contextParticipant names an address that may not be called: see the setting `callbacks`",
+            ));
+        }
+        Ok(())
+    }
+
     fn joining(&self, arguments: &Arguments, call: Call) -> Result<Joining> {
         let application = arguments.required("applicationName")?.to_owned();
         let url = ParticipantUrl::parse(arguments.required("contextParticipant")?)?;
+        self.check_callable(&url, call.caller)?;
         let plain = application.trim().split('#').next().unwrap_or_default();
         let sets_secure = self.policy.secure_applications.iter().any(|name| name.eq_ignore_ascii_case(plain));
         Ok(Joining {
@@ -71,6 +92,10 @@ impl Manager {
             application,
         })
     }
+}
+
+fn uncallable(message: &str) -> Exception {
+    Exception::new(ExceptionName::GeneralFailure, message)
 }
 
 fn wants_to_wait(arguments: &Arguments) -> bool {

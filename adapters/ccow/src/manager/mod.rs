@@ -15,6 +15,7 @@ mod context_manager;
 mod information;
 
 use crate::arguments::Arguments;
+use crate::callable::Callable;
 use crate::exception::{Exception, ExceptionName};
 use crate::oddity::Oddities;
 use crate::reply::Reply;
@@ -25,6 +26,8 @@ use crate::transaction::{Answer, Applied, Caller, Command, Effect, Moment, Rules
 pub struct Policy {
     /// What sessions are bounded by.
     pub rules: Rules,
+    /// The addresses that participants may name for their callbacks.
+    pub callable: Callable,
     /// Applications that may set secure subjects (User), by name; without the number of a copy.
     pub secure_applications: Vec<String>,
     /// Whether anybody may read secure subjects. Section 12.

@@ -176,9 +176,14 @@ fn section_4_joining_needs_a_name_and_an_address() {
         "applicationName=A",
         "applicationName=A&contextParticipant=null",
         "applicationName=A&contextParticipant=ftp://127.0.0.1/",
+        "applicationName=A&contextParticipant=https://127.0.0.1/",
+        "applicationName=A&contextParticipant=http://169.254.169.254/",
+        "applicationName=A&contextParticipant=http://10.1.2.3/",
     ] {
         desk.refuse("ContextManager.JoinCommonContext", arguments, "GeneralFailure");
     }
+    let page = "applicationName=Page&contextParticipant=https://10.1.2.3/viewer?cpid=12";
+    assert!(desk.call("ContextManager.JoinCommonContext", page).starts_with("participantCoupon="));
     desk.join("A");
     let again = "applicationName=a&contextParticipant=http://127.0.0.1/other&wait=true";
     desk.refuse("ContextManager.JoinCommonContext", again, "AlreadyJoined");

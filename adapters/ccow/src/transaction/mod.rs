@@ -185,6 +185,15 @@ impl Session {
         self.participants.iter().map(|(coupon, participant)| (*coupon, &*participant.application))
     }
 
+    /// The participants whose page has opened its socket under this key. Section 6.3.
+    pub fn pages(&self, key: &str) -> Vec<u32> {
+        let is_page = |participant: &Participant| match &participant.endpoint {
+            Endpoint::Application(url) => url.page_key().as_deref() == Some(key),
+            Endpoint::Gateway => false,
+        };
+        self.participants.iter().filter(|(_, participant)| is_page(participant)).map(|(coupon, _)| *coupon).collect()
+    }
+
     /// Whether a change is under way.
     pub fn is_busy(&self) -> bool {
         self.transaction.is_some()
