@@ -1,0 +1,10 @@
+//! Bytes in and out over real sockets: applications as their real clients write, a gateway that answers as told.
+
+mod bounds;
+mod callbacks;
+mod calls;
+mod desktops;
+mod fixture;
+mod pages;
+mod participant;
+mod trust;
