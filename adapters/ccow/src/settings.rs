@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::callable::Callable;
 use crate::form::Plus;
-use crate::manager::Policy;
+use crate::manager::{ItemReplies, Policy};
 use crate::network::Network;
 use crate::transaction::Rules;
 
@@ -43,6 +43,8 @@ pub struct Settings {
     pub coupons_have_addresses: bool,
     /// What a plus sign in an argument means.
     pub plus: Plus,
+    /// How items are read out.
+    pub item_replies: ItemReplies,
     /// The longest request, query and body together.
     pub max_request: ByteSize,
     /// Connections at once; further ones wait.
@@ -114,6 +116,7 @@ impl Default for Settings {
             unique_names: rules.unique_names,
             coupons_have_addresses: rules.coupons_have_addresses,
             plus: Plus::default(),
+            item_replies: ItemReplies::default(),
             max_request: ByteSize::kib(256),
             max_connections: 1024,
             max_desktops: 1024,
@@ -148,7 +151,14 @@ impl Settings {
         let mut problem = |key: &str, message: &str| {
             problems.push(SettingProblem { key: key.to_owned(), message: message.to_owned() });
         };
-        if !self.listen.ip().to_canonical().is_loopback() && !self.plaintext {
+        let remote = !self.listen.ip().to_canonical().is_loopback();
+        if remote && !self.desktops.contains(&DesktopBy::Address) {
+            problem(
+                "desktops",
+                "other machines can reach this manager, and calls that do not say which desktop they are of would share one context: add 'address' at the end",
+            );
+        }
+        if remote && !self.plaintext {
             problem(
                 "plaintext",
                 "other machines can reach this manager in plain text; listen on loopback, or set plaintext = true if the network is safe",
@@ -221,6 +231,7 @@ impl Settings {
         Policy {
             rules,
             callable: Callable(self.callbacks.clone()),
+            item_replies: self.item_replies,
             secure_applications: self.secure_applications.clone(),
             secure_subjects_readable: self.secure_subjects_readable,
         }
@@ -263,7 +274,7 @@ mod tests {
     fn values_are_written_with_their_units() {
         check(
             "listen = '0.0.0.0:2116'\nplaintext = true\ncallbacks = ['10.1.0.0/16']\norigins = ['https://viewer.example:8443']\n\
-             desktops = ['path', 'descriptive-data', 'address']\nplus = 'literal'\nmax_context = '16KiB'\nsurvey_timeout = '5s'\n\
+             desktops = ['path', 'descriptive-data', 'address']\nplus = 'literal'\nitem_replies = 'separate'\nmax_context = '16KiB'\nsurvey_timeout = '5s'\n\
              hosts = ['ccow.hospital.example']\nsecure_applications = ['Logon']",
             &[],
         );
@@ -271,7 +282,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_all_found() {
-        check("listen = '0.0.0.0:2116'", &["plaintext"]);
+        check("listen = '0.0.0.0:2116'", &["desktops", "plaintext"]);
+        check("listen = '0.0.0.0:2116'\nplaintext = true\ndesktops = ['path', 'address']", &[]);
         check("listen = '[::1]:2116'", &[]);
         for origin in [
             "*",

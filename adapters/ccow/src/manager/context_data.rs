@@ -1,6 +1,6 @@
 //! The interfaces `ContextData` and `SecureContextData`; the second as the first, unsigned. Sections 4 and 12.
 
-use super::{Call, Manager, Result, context, not_implemented, participant};
+use super::{Call, ItemReplies, Manager, Result, context, not_implemented, participant};
 use crate::arguments::Arguments;
 use crate::exception::{Exception, ExceptionName};
 use crate::items::{Item, ItemName};
@@ -38,17 +38,30 @@ impl Manager {
     fn item_names(&self, arguments: &Arguments) -> Result<Reply> {
         let context = self.session.context(context(arguments)?)?;
         let shown = context.items.iter().filter(|item| self.shows(item));
-        Ok(Reply::void().with_array("names", shown.map(|item| item.name.text())))
+        let output = match self.policy.item_replies {
+            ItemReplies::Alternating => "names",
+            ItemReplies::Separate => "itemNames",
+        };
+        Ok(Reply::void().with_array(output, shown.map(|item| item.name.text())))
     }
 
-    /// Names and values in turn; names that nobody has set are left out.
+    /// Names with their values; names that nobody has set are left out.
     fn item_values(&self, arguments: &Arguments) -> Result<Reply> {
         let context = self.session.context(context(arguments)?)?;
         let only_changes = arguments.boolean("onlyChanges").unwrap_or(false);
         let items = if only_changes { &context.changes } else { &context.items };
         let found = items.matching(&arguments.array("itemNames"));
-        let shown = found.into_iter().filter(|item| self.shows(item));
-        Ok(Reply::void().with_array("itemValues", shown.flat_map(|item| [item.name.text(), &item.value])))
+        let shown: Vec<&Item> = found.into_iter().filter(|item| self.shows(item)).collect();
+        let names = shown.iter().map(|item| item.name.text());
+        Ok(match self.policy.item_replies {
+            ItemReplies::Alternating => {
+                Reply::void().with_array("itemValues", shown.iter().flat_map(|item| [item.name.text(), &item.value]))
+            }
+            ItemReplies::Separate => {
+                let values = shown.iter().map(|item| &item.value);
+                Reply::void().with_array("itemNames", names).with_array("itemValues", values)
+            }
+        })
     }
 
     fn set_item_values(&mut self, arguments: &mut Arguments, call: Call, effects: &mut Vec<Effect>) -> Result<Reply> {

@@ -21,6 +21,17 @@ use crate::oddity::Oddities;
 use crate::reply::Reply;
 use crate::transaction::{Answer, Applied, Caller, Command, Effect, Moment, Rules, Session};
 
+/// How items are read out. Section 13.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ItemReplies {
+    /// `names`; `itemValues`, names and values in turn.
+    #[default]
+    Alternating,
+    /// `itemNames`; `itemNames` and `itemValues` beside it, as jkiddo's programs read them.
+    Separate,
+}
+
 /// What a manager does differently from site to site.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -28,6 +39,8 @@ pub struct Policy {
     pub rules: Rules,
     /// The addresses that participants may name for their callbacks.
     pub callable: Callable,
+    /// How items are read out.
+    pub item_replies: ItemReplies,
     /// Applications that may set secure subjects (User), by name; without the number of a copy.
     pub secure_applications: Vec<String>,
     /// Whether anybody may read secure subjects. Section 12.

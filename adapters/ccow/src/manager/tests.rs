@@ -305,6 +305,17 @@ fn section_5_what_changed_can_be_read_alone_and_emptied_subjects_are_there_with_
 }
 
 #[test]
+fn section_13_items_are_read_out_as_jkiddos_programs_read_them_where_the_site_says_so() {
+    let mut desk = Desk::with(Policy { item_replies: ItemReplies::Separate, ..Policy::default() });
+    let a = desk.join("A");
+    let context = desk.commit(a, "Patient.Id.IdList.1|Patient.Co.Sex", "1^^^CPR|F");
+    let read = format!("itemNames=*&contextCoupon={context}");
+    desk.check("ContextData.GetItemNames", &read, "itemNames=Patient.Id.IdList.1|Patient.Co.Sex");
+    let values = "itemNames=Patient.Id.IdList.1|Patient.Co.Sex&itemValues=1^^^CPR|F";
+    desk.check("ContextData.GetItemValues", &read, values);
+}
+
+#[test]
 fn section_12_secure_subjects_are_set_by_the_listed_and_read_where_allowed() {
     for readable in [false, true] {
         let mut desk = Desk::with(Policy {

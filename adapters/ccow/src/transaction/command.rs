@@ -151,7 +151,7 @@ pub struct Applied {
 pub enum Answer {
     /// A transaction's coupon.
     Context(u32),
-    /// A participant's coupon, and whether its name was taken over from a stale entry.
+    /// A participant's coupon.
     Participant(u32),
     /// The decision is taken.
     Published,

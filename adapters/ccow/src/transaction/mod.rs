@@ -172,14 +172,6 @@ impl Session {
         })
     }
 
-    /// Whether an application has joined with this coupon, from where `caller` calls; notes that it lives.
-    ///
-    /// # Errors
-    /// [`ExceptionName::UnknownParticipant`].
-    pub fn heard(&mut self, participant: u32, caller: Caller) -> Result<(), Exception> {
-        self.member(participant, caller).map(drop)
-    }
-
     /// The applications that have joined, with their coupons.
     pub fn applications(&self) -> impl Iterator<Item = (u32, &str)> {
         self.participants.iter().map(|(coupon, participant)| (*coupon, &*participant.application))

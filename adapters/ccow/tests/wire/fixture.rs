@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::participant::Participant;
@@ -55,15 +56,19 @@ impl Gateway {
     }
 
     pub(crate) async fn with(settings: &str) -> Self {
-        Self::serving(settings, true).await
+        Self::serving(settings, true, None).await
     }
 
     /// A gateway that keeps only what `release` lets it.
     pub(crate) async fn gated() -> Self {
-        Self::serving("", false).await
+        Self::serving("", false, None).await
     }
 
-    async fn serving(settings: &str, open: bool) -> Self {
+    pub(crate) async fn encrypted(tls: TlsAcceptor) -> Self {
+        Self::serving("", true, Some(tls)).await
+    }
+
+    async fn serving(settings: &str, open: bool, tls: Option<TlsAcceptor>) -> Self {
         let settings: Settings = toml::from_str(settings).unwrap();
         assert_eq!(settings.check(), []);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -75,7 +80,7 @@ impl Gateway {
         }
         let sink = Arc::new(FakeSink { outcome: Mutex::new(Outcome::Accepted), gate, submitted });
         let (counters, shutdown) = (Arc::new(Counters::default()), CancellationToken::new());
-        let doors = vec![Door { listener, tls: None }];
+        let doors = vec![Door { listener, tls }];
         let settings = Arc::new(settings);
         let served = fhircast_gateway_ccow::serve(
             doors,

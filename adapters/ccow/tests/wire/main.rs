@@ -7,4 +7,5 @@ mod desktops;
 mod fixture;
 mod pages;
 mod participant;
+mod tls;
 mod trust;
