@@ -144,6 +144,9 @@ impl App {
             None => self.registry(path, &mut arguments, transport, &parts.headers).await?,
         };
         self.shared.counters.odd(arguments.oddities);
+        for oddity in arguments.oddities.iter() {
+            debug!(source = %self.shared.source, oddity = oddity.name(), "Call tolerated.");
+        }
         self.shared.counters.count(Count::Called);
         if let Some(exception) = reply.output("exception") {
             self.shared.counters.count(Count::Exception);

@@ -69,9 +69,10 @@ impl Manager {
         if pairs.len() > self.policy.rules.max_items {
             return Err(Exception::new(ExceptionName::BadItemValue, "the context would be larger than is kept"));
         }
-        let items = pairs.into_iter().map(|(name, value)| Ok((ItemName::parse(name)?, value.to_owned())));
+        let items =
+            pairs.into_iter().map(|(name, value)| Ok(Item { name: ItemName::parse(name)?, value: value.to_owned() }));
         let items = items.collect::<Result<Vec<_>>>()?;
-        let secret = items.iter().any(|(name, _)| name.is_bearer_secret());
+        let secret = items.iter().any(|item| item.name.is_bearer_secret());
         let set = Command::Set { participant: participant(arguments), context: context(arguments)?, items };
         let reply = self.void(set, call, effects)?;
         if secret {

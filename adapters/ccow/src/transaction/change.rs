@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Addressee, Answer, Caller, Effect, Moment, Proposal, Session, invalid_coupon};
 use crate::callback::{Callback, Vote};
 use crate::exception::{Exception, ExceptionName};
-use crate::items::{ItemName, Items, Merged, Role, merge};
+use crate::items::{Item, ItemName, Items, Merged, Role, merge};
 
 /// A context with its coupon.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,7 +112,7 @@ impl Session {
         &mut self,
         participant: u32,
         context: u32,
-        items: Vec<(ItemName, String)>,
+        items: Vec<Item>,
         caller: Caller,
         now: Moment,
     ) -> Result<(), Exception> {
@@ -129,7 +129,7 @@ impl Session {
             ));
         };
         let mut changed = pending.clone();
-        for (name, value) in items {
+        for Item { name, value } in items {
             check_item(&name, &value, sets_secure)?;
             // Whoever knows it passes for the user: it is kept nowhere.
             if !name.is_bearer_secret() {

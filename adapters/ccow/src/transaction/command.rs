@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Context;
 use crate::callback::{Callback, ParticipantUrl, Vote};
 use crate::exception::Exception;
-use crate::items::{ItemName, Items, Subject};
+use crate::items::{Item, Items, Subject};
 
 /// Who gives a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub enum Command {
         /// The transaction.
         context: u32,
         /// In order.
-        items: Vec<(ItemName, String)>,
+        items: Vec<Item>,
     },
     /// The change is complete: ask the participants.
     End {

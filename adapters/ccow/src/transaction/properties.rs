@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::callback::{Callback, ParticipantUrl, Vote};
-use crate::items::ItemName;
+use crate::items::{Item, ItemName};
 
 /// One thing that happens; numbers choose among what there is.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ impl World {
                 let names = ["Patient.Id.MRN.a", "Patient.Co.Sex", "Encounter.Id.VisitNumber.a", "User.Id.Logon.a"];
                 let name = ItemName::parse(names[usize::from(what) % 4]).unwrap();
                 let value = if what % 3 == 0 { String::new() } else { (what % 5).to_string() };
-                Command::Set { participant: who(number), context, items: vec![(name, value)] }
+                Command::Set { participant: who(number), context, items: vec![Item { name, value }] }
             }
             Happening::Vote(number, vote) => {
                 let (participant, context) = if self.asked.is_empty() {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::callback::{Callback, ParticipantUrl, Vote};
 use crate::exception::ExceptionName as E;
-use crate::items::ItemName;
+use crate::items::{Item, ItemName};
 
 const DESKTOP: Caller = Caller::Peer(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)));
 const ELSEWHERE: Caller = Caller::Peer(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)));
@@ -88,7 +88,7 @@ impl Desk {
     fn set(&mut self, participant: u32, context: u32, lines: &[&str]) -> Result<Option<Answer>, E> {
         let item = |line: &&str| {
             let (name, value) = line.split_once('=').unwrap();
-            (ItemName::parse(name).unwrap(), value.to_owned())
+            Item { name: ItemName::parse(name).unwrap(), value: value.to_owned() }
         };
         self.give(Command::Set { participant, context, items: lines.iter().map(item).collect() })
     }
@@ -579,7 +579,7 @@ fn the_gateways_own_changes_are_neither_kept_again_nor_told_to_it() {
     else {
         panic!()
     };
-    let items = vec![(ItemName::parse("User.Id.Logon.ad").unwrap(), "ann".to_owned())];
+    let items = vec![Item { name: ItemName::parse("User.Id.Logon.ad").unwrap(), value: "ann".to_owned() }];
     desk.give_from(Caller::Gateway, Command::Set { participant: own, context, items }).unwrap();
     desk.give_from(Caller::Gateway, Command::End { context }).unwrap();
     let published = desk.give_from(Caller::Gateway, Command::Publish { context, accept: true });

@@ -204,3 +204,14 @@ async fn section_14_addresses_inside_the_network_are_not_called() {
         assert!(body.starts_with("exception=GeneralFailure&exceptionMessage=contextParticipant"), "{url}: {body}");
     }
 }
+
+#[tokio::test]
+async fn section_14_a_page_without_a_socket_is_held_to_the_same_addresses() {
+    let gateway = Gateway::start().await;
+    let desktop = gateway.desktop().await;
+    let a = desktop.join("AppA", NOWHERE, false).await;
+    desktop.join("Page", "http://169.254.169.254/latest?cpid=1", true).await;
+    let context = desktop.start(a, "1").await;
+    assert_eq!(desktop.end(context).await, "noContinue=true&responses=");
+    assert_eq!(gateway.count("callback_answered"), 0);
+}
