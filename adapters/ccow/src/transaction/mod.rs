@@ -15,6 +15,7 @@
 mod change;
 mod command;
 mod participant;
+mod survey;
 mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
