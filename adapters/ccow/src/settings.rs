@@ -237,8 +237,9 @@ impl Settings {
         }
     }
 
+    /// `max_request` in bytes; never less than the HTTP library's smallest buffer.
     pub(crate) fn max_request_bytes(&self) -> usize {
-        usize::try_from(self.max_request.as_u64()).unwrap_or(usize::MAX)
+        usize::try_from(self.max_request.max(SMALLEST_REQUEST).as_u64()).unwrap_or(usize::MAX)
     }
 }
 

@@ -66,7 +66,7 @@ impl Session {
             return refuse(ExceptionName::GeneralFailure, "applicationName is missing, too long or not printable");
         }
         let application = self.numbered(application, joining.entropy);
-        self.replace_stale(&application, &joining.endpoint, now, effects);
+        self.replace_stale(&application, &joining.endpoint, caller, now, effects);
         if let Some(holder) = self.rules.unique_names.then(|| self.holder(&application)).flatten() {
             // If the holder has died, the next attempt succeeds.
             self.suspect(holder, now, effects);
@@ -107,10 +107,20 @@ impl Session {
         numbers.into_iter().find(|name| self.holder(name).is_none()).unwrap_or_else(|| application.to_owned())
     }
 
-    /// An application that joins from where it has joined before was restarted.
-    fn replace_stale(&mut self, application: &str, endpoint: &Endpoint, now: Moment, effects: &mut Vec<Effect>) {
+    /// An application that joins from where it has joined before was restarted. Another machine's is another one, whatever
+    /// address it gives.
+    fn replace_stale(
+        &mut self,
+        application: &str,
+        endpoint: &Endpoint,
+        caller: Caller,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) {
         let is_stale = |participant: &Participant| {
-            participant.application.eq_ignore_ascii_case(application) && participant.endpoint == *endpoint
+            participant.application.eq_ignore_ascii_case(application)
+                && participant.endpoint == *endpoint
+                && self.may_use(participant.address, caller)
         };
         let stale = self.participants.iter().find(|(_, participant)| is_stale(participant)).map(|(coupon, _)| *coupon);
         if let Some(coupon) = stale {

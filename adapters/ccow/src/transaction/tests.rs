@@ -546,6 +546,12 @@ fn section_12_a_coupon_is_used_from_the_address_that_joined_with_it() {
     assert_eq!(desk.give_from(ELSEWHERE, Command::Start { participant: a, entropy: 1 }), Err(E::UnknownParticipant));
     let context = desk.start(a);
     assert_eq!(desk.give_from(ELSEWHERE, Command::End { context }), Err(E::InvalidContextCoupon));
+    let again = joining("A", "http://127.0.0.1/A", true);
+    assert_eq!(
+        desk.give_from(ELSEWHERE, again),
+        Err(E::AlreadyJoined),
+        "nor does another machine's application replace it"
+    );
     let mut desk = Desk::with(Rules { coupons_have_addresses: false, ..Rules::default() });
     let a = desk.join("A", true);
     assert!(desk.give_from(ELSEWHERE, Command::Start { participant: a, entropy: 1 }).is_ok());
