@@ -215,3 +215,25 @@ async fn section_14_a_page_without_a_socket_is_held_to_the_same_addresses() {
     assert_eq!(desktop.end(context).await, "noContinue=true&responses=");
     assert_eq!(gateway.count("callback_answered"), 0);
 }
+
+#[tokio::test]
+async fn section_5_a_participant_that_dies_between_survey_and_decision_undoes_nothing() {
+    let mut gateway = Gateway::with("ping_interval = '300ms'\ntransaction_lease = '10s'").await;
+    let mut mortal = Participant::start(ACCEPTS).await;
+    let mut other = Participant::start(ACCEPTS).await;
+    let desktop = gateway.desktop().await;
+    let a = desktop.join_as("AppA", &other).await;
+    desktop.join_as("Mortal", &mortal).await;
+    let context = desktop.start(a, "1").await;
+    assert_eq!(desktop.end(context).await, "noContinue=false&responses=");
+    mortal.die().await;
+    assert_eq!(desktop.publish(context, "accept").await, "listenerURLs=");
+    assert_eq!(desktop.most_recent().await, context);
+    // After two pings it is gone, and the next change asks nobody.
+    while gateway.count("evicted") == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(other.called().await, "Ping", "who lives is asked as well, and stays");
+    desktop.change(a, "2").await;
+    gateway.submission().await;
+}

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::fixture::soon;
 
@@ -29,6 +30,7 @@ pub(crate) struct Participant {
     pub(crate) url: String,
     manner: Arc<Mutex<Manner>>,
     calls: mpsc::Receiver<String>,
+    serving: JoinHandle<()>,
 }
 
 impl Participant {
@@ -37,12 +39,19 @@ impl Participant {
         let url = format!("http://localhost:{}/participant", listener.local_addr().unwrap().port());
         let manner = Arc::new(Mutex::new(manner));
         let (called, calls) = mpsc::channel(1000);
-        tokio::spawn(serve(listener, Arc::clone(&manner), called));
-        Self { url, manner, calls }
+        let serving = tokio::spawn(serve(listener, Arc::clone(&manner), called));
+        Self { url, manner, calls, serving }
     }
 
     pub(crate) fn behave(&self, manner: Manner) {
         *self.manner.lock().unwrap() = manner;
+    }
+
+    /// Nobody listens at its address any more.
+    pub(crate) async fn die(&mut self) {
+        self.serving.abort();
+        // Its listener is closed once its task has ended.
+        assert!((&mut self.serving).await.is_err());
     }
 
     /// The next call: its method, and its coupon where it has one.
