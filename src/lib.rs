@@ -22,6 +22,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod connector;
+pub mod diagnostic;
 pub mod fhircast;
 pub mod gateway;
 pub mod http;
@@ -33,6 +34,7 @@ pub mod sessions;
 pub mod store;
 pub mod telemetry;
 pub mod verify;
+mod xml;
 
 pub use adapters::{HL7_CASES, read_message};
 

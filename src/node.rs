@@ -23,6 +23,7 @@ use crate::adapters::{Adapter, BoundAdapter, GRAMMARS};
 use crate::admin::Admin;
 use crate::config::{Config, Layers, Problem, Problems};
 use crate::connector::Connector;
+use crate::diagnostic::Diagnostic;
 use crate::gateway::{Gateway, Source};
 use crate::http::{self, HttpSettings};
 use crate::hub::Hub;
@@ -72,6 +73,18 @@ pub enum StartError {
     /// The store's directory cannot be used.
     #[error(transparent)]
     SiteKey(#[from] SiteKeyError),
+}
+
+impl StartError {
+    /// Every mistake behind it, for programs.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Configuration(problems) => problems.list(),
+            Self::ConfigurationAndMappings(problems, mistakes) => [problems.list(), mistakes.list()].concat(),
+            Self::Mappings(mistakes) => mistakes.list(),
+            other => vec![Diagnostic::without_place(other.to_string())],
+        }
+    }
 }
 
 fn bind_help(error: &io::Error, key: &str) -> String {
@@ -135,6 +148,11 @@ impl Plan {
     /// The mappings.
     pub fn mappings(&self) -> &MappingSet {
         &self.mappings
+    }
+
+    /// The mappings alone.
+    pub fn into_mappings(self) -> MappingSet {
+        self.mappings
     }
 
     /// The log's filter.

@@ -63,8 +63,8 @@ enum Command {
     Subscribers(sessions::SubscribersArguments),
     /// Print the effective configuration, and where each value comes from
     Config,
-    /// Check configuration and mappings without starting anything
-    Check,
+    /// Check configuration and mappings, every mistake at once, without starting anything
+    Check(mapping::CheckArguments),
     /// Show what a message becomes
     Map(mapping::MapArguments),
     /// Run the cases of the mappings
@@ -79,6 +79,18 @@ pub(crate) enum Failure {
     Refused(String),
     /// Anything else: exit code 1.
     Failed(String),
+    /// What went wrong has been shown already: exit code 1.
+    Shown,
+}
+
+impl Failure {
+    /// As a check fails: with exit code 1, whatever is wrong.
+    fn of_a_check(self) -> Self {
+        match self {
+            Self::Refused(text) => Self::Failed(text),
+            failed => failed,
+        }
+    }
 }
 
 impl From<StartError> for Failure {
@@ -112,6 +124,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, environment: Vec<(Str
             eprintln!("{text}");
             ExitCode::FAILURE
         }
+        Err(Failure::Shown) => ExitCode::FAILURE,
     }
 }
 
@@ -130,7 +143,11 @@ fn dispatch(arguments: Arguments, environment: &[(String, String)]) -> Result<()
             .and_then(|(layers, problems)| block_on(sessions::subscribers(subscribers, &layers, problems))),
         Command::Verify(verify) => block_on(verify::verify(verify)),
         Command::Config => layers(settings).and_then(|(layers, problems)| config::config(&layers, problems)),
-        Command::Check => layers(settings).and_then(|(layers, problems)| config::check(&layers, problems)),
+        Command::Check(check) => {
+            // Finding mistakes is what it is for: they are no reason to tell it from a test that fails.
+            let checked = layers(settings).and_then(|(layers, problems)| mapping::check(&check, &layers, problems));
+            checked.map_err(Failure::of_a_check)
+        }
         Command::Map(map) => layers(settings).and_then(|(layers, problems)| mapping::map(&map, &layers, problems)),
         Command::Test(test) => layers(settings).and_then(|(layers, problems)| mapping::test(&test, &layers, problems)),
     }

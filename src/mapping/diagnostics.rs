@@ -8,6 +8,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::source::{Place, Sources};
+use crate::diagnostic::{Diagnostic, Level as Gravity, Position};
 
 /// The mistakes of one load, all of them, by file and line. `Display` is the whole text for a terminal, without colours.
 pub struct Diagnostics {
@@ -46,6 +47,22 @@ impl Diagnostics {
     /// How many mistakes there are; never none.
     pub fn count(&self) -> usize {
         self.problems.len()
+    }
+
+    /// The mistakes one by one, for programs.
+    pub fn list(&self) -> Vec<Diagnostic> {
+        let diagnostic = |problem: &Problem| {
+            let source = &self.sources.files[problem.place.file];
+            Diagnostic {
+                file: Some(source.path.clone()),
+                start: Some(Position::of(&source.text, problem.place.start)),
+                end: Some(Position::of(&source.text, problem.place.end)),
+                level: Gravity::Error,
+                message: problem.message.clone(),
+                help: problem.help.clone(),
+            }
+        };
+        self.problems.iter().map(diagnostic).collect()
     }
 
     fn draw(&self, renderer: &Renderer, problem: &Problem) -> String {

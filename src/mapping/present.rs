@@ -1,48 +1,69 @@
 //! What a message became, as JSON for people: printed by `map`, compared by cases.
 
 use fhircast_gateway_adapter_api::Fields;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::apply::{Mapped, MappedEvent, SessionWords};
 use super::set::Mapping;
+use crate::fhircast::ContextEntry;
+
+/// What a mapping made of a message. Its members stand in the order in which people read them.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome<'m> {
+    Unaccepted { accepted: bool },
+    Refused { refused: String },
+    Mapped { session: Session<'m>, events: Vec<Event<'m>> },
+}
+
+#[derive(Serialize)]
+struct Session<'m> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'m str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workstation: Option<&'m str>,
+}
+
+#[derive(Serialize)]
+struct Event<'m> {
+    event: &'m str,
+    context: &'m [ContextEntry],
+}
 
 impl Mapping {
     /// What a message becomes, as JSON: `{"session": …, "events": […]}`; `{"refused": "why"}`; `{"accepted": false}` if the
     /// mapping does not speak for it.
     pub fn outcome(&self, fields: &dyn Fields) -> Value {
+        serde_json::from_str(&self.outcome_text(fields)).unwrap_or_default()
+    }
+
+    /// As [`Mapping::outcome`], as text, its members in the order in which people read them.
+    pub fn outcome_text(&self, fields: &dyn Fields) -> String {
         if !self.accepts(fields) {
-            return json!({ "accepted": false });
+            return text(&Outcome::Unaccepted { accepted: false });
         }
         match self.apply(fields) {
             Ok(mapped) => mapped.to_json(),
-            Err(refusal) => json!({ "refused": refusal.reason }),
+            Err(refusal) => text(&Outcome::Refused { refused: refusal.reason }),
         }
     }
 }
 
 impl Mapped {
-    /// The session and the events.
-    pub fn to_json(&self) -> Value {
-        json!({ "session": self.session.to_json(), "events": self.events.iter().map(event).collect::<Vec<_>>() })
+    /// The session and the events, as JSON.
+    pub fn to_json(&self) -> String {
+        let SessionWords { user, workstation } = &self.session;
+        let session = Session { user: user.as_deref(), workstation: workstation.as_deref() };
+        text(&Outcome::Mapped { session, events: self.events.iter().map(event).collect() })
     }
 }
 
-impl SessionWords {
-    fn to_json(&self) -> Value {
-        let words = [("user", &self.user), ("workstation", &self.workstation)];
-        let known = words.into_iter().filter_map(|(name, word)| Some((name.to_owned(), Value::from(word.clone()?))));
-        Value::Object(known.collect::<Map<_, _>>())
-    }
+fn event(event: &MappedEvent) -> Event<'_> {
+    Event { event: event.name.as_str(), context: &event.context }
 }
 
-fn event(event: &MappedEvent) -> Value {
-    let context: Vec<Value> = event
-        .context
-        .iter()
-        .map(|entry| {
-            let resource: Value = serde_json::from_str(entry.resource.get()).unwrap_or_default();
-            json!({ "key": entry.key, "resource": resource })
-        })
-        .collect();
-    json!({ "event": event.name.as_str(), "context": context })
+/// Texts, lists and resources that are JSON already: nothing of it fails to be JSON.
+fn text(outcome: &Outcome<'_>) -> String {
+    serde_json::to_string(outcome).unwrap_or_default()
 }

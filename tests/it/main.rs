@@ -12,6 +12,7 @@ mod faults;
 mod fixture;
 mod interop;
 mod main_job;
+mod mapping_tools;
 mod mappings;
 mod tls;
 mod validator;

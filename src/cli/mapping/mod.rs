@@ -1,0 +1,59 @@
+//! The commands around mappings. What they show is made by `mapping`; here files are read and written, and results printed.
+
+mod check;
+mod map;
+mod test;
+
+use std::path::Path;
+
+use clap::ValueEnum;
+
+use super::Failure;
+use crate::config::{Config, Layers, Problems};
+use crate::mapping::cases::CaseFile;
+use crate::mapping::{Mapping, MappingSet};
+use crate::node::load_mappings;
+use crate::store::{MappingFile, MappingFilesError, mapping_files};
+
+pub(super) use check::{CheckArguments, check};
+pub(super) use map::{MapArguments, map};
+pub(super) use test::{TestArguments, test};
+
+/// Who reads what is printed.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A person
+    #[default]
+    Text,
+    /// A program
+    Json,
+}
+
+/// The configuration, and the mappings of its directory.
+fn load(layers: &Layers, mut problems: Problems) -> Result<(Config, MappingSet), Failure> {
+    let config = Config::read(layers, &mut problems).filter(|_| problems.is_empty());
+    let config = config.ok_or_else(|| Failure::Refused(problems.to_string()))?;
+    let set = load_mappings(&config.mappings.directory)?;
+    Ok((config, set))
+}
+
+fn named<'s>(set: &'s MappingSet, name: &str) -> Result<&'s Mapping, Failure> {
+    set.mapping(name).ok_or_else(|| {
+        let known: Vec<&str> = set.names().collect();
+        failed(format!("there is no mapping `{name}`\n  = help: there are: {}", known.join(", ")))
+    })
+}
+
+/// `vendors/acme-ris/cases/orders.md` holds cases of `vendors/acme-ris`.
+fn case_files(directory: &Path) -> Result<Vec<CaseFile>, MappingFilesError> {
+    let files = mapping_files(directory, "md")?;
+    let case = |file: MappingFile| {
+        let (mapping, _) = file.name.split_once("/cases/")?;
+        Some(CaseFile { mapping: mapping.to_owned(), path: file.path, text: file.text })
+    };
+    Ok(files.into_iter().filter_map(case).collect())
+}
+
+fn failed(text: impl std::fmt::Display) -> Failure {
+    Failure::Failed(format!("error: {text}"))
+}

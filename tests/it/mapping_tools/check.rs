@@ -1,0 +1,44 @@
+//! `check`.
+
+use serde_json::{Value, json};
+
+use super::{DESK, Site};
+
+#[test]
+fn what_is_right_is_listed_one_line_a_mapping() {
+    let site = Site::new(&[("desk.toml", DESK)]);
+    let said = site.succeed(&["check"]);
+    assert!(said.starts_with("ok  desk                         1 event    SITE/desk.toml\n"), "{said}");
+    assert!(said.contains("\nok  hl7v2/radiology              no events  mappings/hl7v2/radiology.toml\n"), "{said}");
+    assert!(said.ends_with("\nConfiguration and mappings are right.\n"), "{said}");
+}
+
+#[test]
+fn every_mistake_of_configuration_and_mappings_is_shown_at_once() {
+    let site = Site::new(&[
+        ("one.toml", "extends = \"hl7v2/radiology\"\n[accept]\nwhen = 'MSH-3 = \"X\"'\n"),
+        ("two.toml", "extends = \"hl7v2/radiologi\"\n"),
+    ]);
+    let (code, said, errors) = site.run(&["--set", "http.lissen=x", "check"]);
+    assert_eq!((code, said.as_str()), (1, ""));
+    insta::assert_snapshot!(errors);
+}
+
+#[test]
+fn programs_are_told_the_same_as_json() {
+    let site = Site::new(&[("desk.toml", DESK)]);
+    let right: Value = serde_json::from_str(&site.succeed(&["check", "--format", "json"])).unwrap();
+    assert_eq!((&right["right"], &right["problems"]), (&json!(true), &json!([])));
+    let desk = json!({
+        "name": "desk",
+        "file": "SITE/desk.toml",
+        "protocol": "hl7v2",
+        "about": "The desk",
+        "events": ["Patient-open"],
+    });
+    assert_eq!(right["mappings"][0], desk);
+    site.write("one.toml", "extends = \"hl7v2/radiology\"\n[accept]\nwhen = 'MSH-3 = \"X\"'\n");
+    let (code, said, errors) = site.run(&["--set", "http.lissen=x", "check", "--format", "json"]);
+    assert_eq!((code, errors.as_str()), (1, ""));
+    insta::assert_snapshot!(said);
+}
