@@ -13,7 +13,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use fhircast_gateway::client::{Frame, Subscriber, SubscriberOptions};
 use fhircast_gateway::clock::System;
@@ -178,6 +178,7 @@ fn topics(connection: usize) -> String {
         &fhircast_gateway::config::SessionsConfig {
             topic: fhircast_gateway::config::TopicRule::Unguessable,
             nobody: fhircast_gateway::config::Nobody::Reject,
+            merged: fhircast_gateway::config::Merged::Close,
             max: 1,
         },
     );
@@ -249,6 +250,9 @@ fn user(connection: usize) -> String {
 fn message(connection: usize, number: usize) -> Vec<u8> {
     let text = include_str!("order.hl7").replace('\n', "\r");
     let text = text.replace("CONTROL-ID", &format!("{connection:02}-{number:08}")).replace("READER", &user(connection));
+    // As of now, as what is old is not shown.
+    let now = jiff::Timestamp::try_from(SystemTime::now()).unwrap().strftime("%Y%m%d%H%M%S+0000").to_string();
+    let text = text.replace("20261122081530+0100", &now).replace("20261122081529+0100", &now);
     [b"\x0b", text.as_bytes(), b"\x1c\r"].concat()
 }
 

@@ -56,7 +56,11 @@ fn main() {
     report("make the event", rounds, Some(floor), || {
         let event = mapped.events[0].clone();
         let timestamp = jiff::Timestamp::UNIX_EPOCH;
-        Event::new("t", NewEvent { id: "e".into(), timestamp, name: event.name, context: event.context }).is_ok()
+        Event::new(
+            "t",
+            NewEvent { id: "e".into(), timestamp, name: event.name, context: event.context, occurred: event.occurred },
+        )
+        .is_ok()
     });
 }
 

@@ -1,22 +1,30 @@
-//! The way of a message, in one place: known already? → mapping → session → hub → journal → answer.
+//! The way of a message, in one place: known already? → mapping → still true? → session → hub → journal → answer.
 //!
 //! Knows no wire, and nothing of how a mapping or a topic works inside.
+
+mod age;
+mod handled;
+mod merged;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use fhircast_gateway_adapter_api::{BoxFuture, Clock, Fault, Inbound, Outcome, Rejection, Sink};
-use tracing::{debug, info, warn};
+use fhircast_gateway_adapter_api::{BoxFuture, Clock, Fault, Inbound, Outcome, Sink};
+use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::config::Nobody;
+use self::handled::{Handled, unpublished};
+use crate::audit::{Action, Agent, AuditLog, Entry, PatientWords};
+use crate::config::{Merged, Nobody};
 use crate::fhircast::NewEvent;
-use crate::hub::{Hub, PublishRefusal};
-use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Refusal, Selection};
+use crate::hub::{Hub, PublishRefusal, topic_digest};
+use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Selection, SessionWords};
 use crate::sessions::{Directory, Seat};
 use crate::store::{Admission, Journal, MessageKey, Record, Ticket, sha_256};
+
+pub use age::SourceClocks;
 
 /// Takes what the adapters receive, and says what became of it.
 pub struct Gateway {
@@ -26,14 +34,20 @@ pub struct Gateway {
     pub sources: HashMap<Arc<str>, Source>,
     /// What becomes of a message that means an event but names nobody.
     pub nobody: Nobody,
+    /// What becomes of contexts whose patient was merged into another.
+    pub merged: Merged,
     /// Whose screen.
     pub sessions: Arc<Directory>,
     /// The hub.
     pub hub: Hub,
     /// What came in.
     pub journal: Arc<Journal>,
+    /// Who showed which patient on whose screen.
+    pub audit: AuditLog,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// The sources' own.
+    pub source_clocks: SourceClocks,
 }
 
 /// What the pipeline must know of a source.
@@ -51,14 +65,22 @@ impl Sink for Gateway {
     }
 }
 
-/// What became of a message, for its answer and for the journal.
-struct Handled {
-    outcome: Outcome,
-    mapping: Option<String>,
-    topic: Option<String>,
-    events: Vec<(String, String)>,
-    /// Why it was ignored; a refusal carries its own reason.
-    note: Option<&'static str>,
+/// A message, and when it came.
+#[derive(Clone, Copy)]
+struct Arrival<'m> {
+    inbound: &'m Inbound,
+    received: jiff::Timestamp,
+    /// What the ids of its events are made of: the same message gives the same ids, so that nobody takes a replay for a fresh
+    /// event of the user.
+    id: Uuid,
+}
+
+/// An event, its number in its message, and whose screen it is for.
+struct Seated {
+    number: usize,
+    seat: Seat,
+    topic: String,
+    event: MappedEvent,
 }
 
 impl Gateway {
@@ -82,13 +104,14 @@ impl Gateway {
                 return Outcome::Unavailable { reason: "this message is being handled on another connection".into() };
             }
         };
-        let result = self.handle(&inbound, &body, received).await;
+        let arrival = Arrival { inbound: &inbound, received: timestamp(received), id: message_id(&inbound, &body) };
+        let result = self.handle(arrival).await;
         self.conclude(&inbound, received, ticket, result)
     }
 
     /// The pipeline itself.
-    async fn handle(&self, inbound: &Inbound, body: &[u8; 32], received: SystemTime) -> Handled {
-        let mappings = self.mappings.load();
+    async fn handle(&self, arrival: Arrival<'_>) -> Handled {
+        let (mappings, inbound) = (self.mappings.load(), arrival.inbound);
         let Some(source) = self.sources.get(&inbound.source) else {
             return Handled::rejected(None, Fault::Internal, "its source is not configured".into());
         };
@@ -97,32 +120,56 @@ impl Gateway {
             Selection::None => return Handled::ignored(None, "no mapping speaks for it"),
             Selection::Several(ambiguity) => return Handled::rejected(None, Fault::Internal, ambiguity.to_string()),
         };
-        let mapped = match mapping.apply(&*inbound.fields) {
+        let Mapped { retired, events, .. } = match mapping.apply(&*inbound.fields) {
             Ok(mapped) => mapped,
             Err(refusal) => return Handled::refused(mapping, refusal),
         };
-        if mapped.events.is_empty() {
+        if events.is_empty() && retired.is_empty() {
             return Handled::ignored(Some(mapping), "none of its mapping's events holds");
         }
-        self.publish(event_namespace(inbound, body), received, mapping, mapped).await
+        let closed = self.retire(arrival, &retired).await;
+        let (events, too_old) = self.source_clocks.sift(&inbound.source, events, arrival.received);
+        let Some(seated) = self.seated(events) else { return self.nobody(mapping) };
+        let handled = self.publish(arrival, mapping, seated, too_old).await;
+        Handled { events: [closed, handled.events].concat(), ..handled }
     }
 
-    async fn publish(&self, message: Uuid, received: SystemTime, mapping: &Mapping, mapped: Mapped) -> Handled {
-        let seat = Seat { user: mapped.session.user, workstation: mapped.session.workstation };
-        let Some(topic) = self.sessions.topic(&seat) else { return self.nobody(mapping) };
-        let now = timestamp(received);
-        self.sessions.note(seat, &topic, now);
-        let mut result = Handled::ignored(Some(mapping), "");
-        for (index, event) in mapped.events.into_iter().enumerate() {
-            let id = Uuid::new_v5(&message, &index.to_be_bytes()).to_string();
-            let name = event.name.to_string();
-            if let Err(refusal) = self.publish_one(&topic, id.clone(), now, event).await {
-                let outcome = unpublished(&name, &refusal);
-                return Handled { outcome, topic: Some(topic), note: None, ..result };
+    /// The topic of each event; `None` where one of them names nobody: then none of them is told.
+    fn seated(&self, events: Vec<(usize, MappedEvent)>) -> Option<Vec<Seated>> {
+        let seated = |(number, event): (usize, MappedEvent)| {
+            let SessionWords { user, workstation } = event.session.clone();
+            let seat = Seat { user, workstation };
+            Some(Seated { number, topic: self.sessions.topic(&seat)?, seat, event })
+        };
+        events.into_iter().map(seated).collect()
+    }
+
+    async fn publish(
+        &self,
+        arrival: Arrival<'_>,
+        mapping: &Mapping,
+        events: Vec<Seated>,
+        mut too_old: Vec<String>,
+    ) -> Handled {
+        let topic = events.first().map(|seated| seated.topic.clone());
+        let mut published = Vec::new();
+        for Seated { number, seat, topic: of_event, event } in events {
+            let id = Uuid::new_v5(&arrival.id, &number.to_be_bytes()).to_string();
+            let (name, user) = (event.name.to_string(), seat.user.clone());
+            self.sessions.note(seat, &of_event, arrival.received);
+            let audited = self.audited(arrival, &of_event, user.as_deref(), &event);
+            let result = self.publish_one(&of_event, id.clone(), arrival.received, event).await;
+            self.note(audited, &result).await;
+            match result {
+                Ok(()) => published.push((name, id)),
+                Err(refusal) if refusal.is_outdated() => too_old.push(format!("{name}: {refusal}")),
+                Err(refusal) => {
+                    let outcome = unpublished(&name, &refusal);
+                    return Handled { outcome, topic, events: published, ..Handled::taken(mapping, too_old) };
+                }
             }
-            result.events.push((name, id));
         }
-        Handled { outcome: Outcome::Accepted, topic: Some(topic), note: None, ..result }
+        Handled { topic, events: published, ..Handled::taken(mapping, too_old) }
     }
 
     async fn publish_one(
@@ -132,8 +179,25 @@ impl Gateway {
         now: jiff::Timestamp,
         event: MappedEvent,
     ) -> Result<(), PublishRefusal> {
-        let event = NewEvent { id, timestamp: now, name: event.name, context: event.context };
+        let event = NewEvent { id, timestamp: now, name: event.name, context: event.context, occurred: event.occurred };
         self.hub.publish(topic, event).await.map(drop)
+    }
+
+    /// What the audit log is to hold of an event, where it holds such.
+    fn audited(&self, arrival: Arrival<'_>, topic: &str, user: Option<&str>, event: &MappedEvent) -> Option<Entry> {
+        let patient = || event.context.iter().find_map(|it| PatientWords::of_resource(&it.key, &it.resource));
+        self.audit.records(Action::Publish).then(|| {
+            let agent = Agent::of_message(arrival.inbound, user);
+            let entry = Entry::publish(arrival.received, agent, topic_digest(topic), event.name.to_string());
+            Entry { patient: patient(), ..entry }
+        })
+    }
+
+    async fn note(&self, audited: Option<Entry>, result: &Result<(), PublishRefusal>) {
+        if let Some(entry) = audited {
+            let refusal = result.as_ref().err().map(ToString::to_string);
+            self.audit.note(Entry { refusal, ..entry }).await;
+        }
     }
 
     fn nobody(&self, mapping: &Mapping) -> Handled {
@@ -153,10 +217,11 @@ impl Gateway {
 
     fn conclude(&self, inbound: &Inbound, received: SystemTime, ticket: Ticket, result: Handled) -> Outcome {
         result.log(inbound);
+        let (outcome, reason) = (result.name(), result.reason());
         let record = Record {
             mapping: result.mapping,
-            outcome: outcome_name(&result.outcome),
-            reason: reason(&result.outcome).or(result.note).map(str::to_owned),
+            outcome,
+            reason,
             topic: result.topic,
             events: result.events,
             ..self.record(inbound, received)
@@ -182,77 +247,8 @@ impl Gateway {
     }
 }
 
-impl Handled {
-    fn ignored(mapping: Option<&Mapping>, note: &'static str) -> Self {
-        Self {
-            outcome: Outcome::Ignored,
-            mapping: mapping.map(|mapping| mapping.name().to_owned()),
-            topic: None,
-            events: Vec::new(),
-            note: Some(note),
-        }
-    }
-
-    fn rejected(mapping: Option<&Mapping>, fault: Fault, reason: String) -> Self {
-        let rejection = Rejection { fault, reason, field: None };
-        Self { outcome: Outcome::Rejected(rejection), note: None, ..Self::ignored(mapping, "") }
-    }
-
-    fn refused(mapping: &Mapping, refusal: Refusal) -> Self {
-        let Refusal { fault, reason, field } = refusal;
-        Self { outcome: Outcome::Rejected(Rejection { fault, reason, field }), ..Self::ignored(Some(mapping), "") }
-    }
-
-    /// One line a message. No values of the message, whose text may name a patient; the control id finds it in the journal.
-    /// Control id and kind are escaped by their Debug: they come from the peer.
-    fn log(&self, inbound: &Inbound) {
-        let (source, control_id, kind) = (&inbound.source, &inbound.control_id, &inbound.kind);
-        let mapping = self.mapping.as_deref().unwrap_or("-");
-        match &self.outcome {
-            Outcome::Accepted => {
-                debug!(%source, ?control_id, ?kind, mapping, events = self.events.len(), "Message published.")
-            }
-            Outcome::Ignored => info!(%source, ?control_id, ?kind, mapping, reason = self.note, "Message ignored."),
-            Outcome::Rejected(rejection) => {
-                warn!(%source, ?control_id, ?kind, mapping, reason = %rejection.reason, "Message refused.");
-            }
-            Outcome::Unavailable { reason } => warn!(%source, ?control_id, ?kind, %reason, "Message not taken."),
-        }
-    }
-}
-
-/// Whether the same message may be published later decides whether its sender is to send it again.
-fn unpublished(name: &str, refusal: &PublishRefusal) -> Outcome {
-    let reason = format!("{name} was not published: {refusal}");
-    match refusal {
-        PublishRefusal::ShuttingDown | PublishRefusal::TooManyEvents | PublishRefusal::TooManyTopics => {
-            Outcome::Unavailable { reason }
-        }
-        PublishRefusal::Event(_) | PublishRefusal::Refused(_) | PublishRefusal::Topic => {
-            Outcome::Rejected(Rejection { fault: Fault::Internal, reason, field: None })
-        }
-    }
-}
-
-fn outcome_name(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Accepted => "accepted",
-        Outcome::Ignored => "ignored",
-        Outcome::Rejected(_) => "rejected",
-        Outcome::Unavailable { .. } => "unavailable",
-    }
-}
-
-fn reason(outcome: &Outcome) -> Option<&str> {
-    match outcome {
-        Outcome::Rejected(rejection) => Some(&rejection.reason),
-        Outcome::Unavailable { reason } => Some(reason),
-        Outcome::Accepted | Outcome::Ignored => None,
-    }
-}
-
-/// The same message gives the same ids, so that nobody takes a replay for a fresh event of the user.
-fn event_namespace(inbound: &Inbound, body: &[u8; 32]) -> Uuid {
+/// The same bytes from the same source are the same message.
+fn message_id(inbound: &Inbound, body: &[u8; 32]) -> Uuid {
     Uuid::new_v5(&EVENT_NAMESPACE, &[inbound.source.as_bytes(), body].concat())
 }
 

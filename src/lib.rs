@@ -3,7 +3,8 @@
 //! A message's way through the modules, in order: `adapters` read a wire and hand over an
 //! [`Inbound`](fhircast_gateway_adapter_api::Inbound) → [`gateway`] → [`mapping`] (what it means) → [`sessions`] (whose
 //! screen) → [`hub`] (one topic, one order) → the hub's sockets; [`store`] keeps what became of it. [`security`] tells who
-//! an application is, and what it may do. [`node`] puts them together, [`cli`] starts them.
+//! an application is, and what it may do, [`audit`] who did what; [`token_endpoint`] gives tokens to applications that a site
+//! lists. [`node`] puts them together, [`cli`] starts them.
 //!
 //! What holds everywhere, and is read off the sources by `tests/it/architecture.rs` where it can be:
 //!
@@ -17,6 +18,8 @@
 
 mod adapters;
 pub mod admin;
+mod allowance;
+pub mod audit;
 pub mod cli;
 pub mod client;
 pub mod clock;
@@ -33,6 +36,7 @@ pub mod security;
 pub mod sessions;
 pub mod store;
 pub mod telemetry;
+pub mod token_endpoint;
 pub mod verify;
 mod xml;
 

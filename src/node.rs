@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,16 +21,18 @@ use tracing::{info, warn};
 
 use crate::adapters::{Adapter, BoundAdapter, GRAMMARS};
 use crate::admin::Admin;
+use crate::audit::AuditLog;
 use crate::config::{Config, Layers, Problem, Problems};
 use crate::connector::Connector;
 use crate::diagnostic::Diagnostic;
-use crate::gateway::{Gateway, Source};
+use crate::gateway::{Gateway, Source, SourceClocks};
 use crate::http::{self, HttpSettings};
 use crate::hub::Hub;
 use crate::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
 use crate::security::{Authenticator, AuthenticatorError, ServerTls};
 use crate::sessions::Directory;
-use crate::store::{self, Journal, Limits, MappingFilesError, SiteKey, SiteKeyError};
+use crate::store::{self, AuditFiles, AuditFilesError, Journal, Limits, MappingFilesError, SiteKey, SiteKeyError};
+use crate::token_endpoint::{TOKEN_PATH, TokenEndpoint};
 
 /// A gateway whose configuration and mappings are right, before it holds any address.
 pub struct Plan {
@@ -70,6 +72,12 @@ pub enum StartError {
     /// Mapping files are wrong.
     #[error("{0}")]
     Mappings(Diagnostics),
+    /// The audit log cannot be kept.
+    #[error(transparent)]
+    AuditFiles(#[from] AuditFilesError),
+    /// The system gives the audit log no thread of its own.
+    #[error("cannot start the audit log: {0}")]
+    AuditThread(io::Error),
     /// The store's directory cannot be used.
     #[error(transparent)]
     SiteKey(#[from] SiteKeyError),
@@ -105,6 +113,8 @@ pub struct Node {
     pub admin_url: String,
     /// Where dictation systems ask for the hub, where that is configured (CLI-38).
     pub connector_url: Option<String>,
+    /// Where clients get tokens of the gateway's own, where any are configured (SMA-01).
+    pub token_url: Option<String>,
     /// The adapters: name and address.
     pub adapters: Vec<(Arc<str>, SocketAddr)>,
     /// Whose screen.
@@ -166,16 +176,22 @@ impl Plan {
     /// When the store cannot be used, or an address cannot be had.
     pub async fn start(self, clock: Arc<dyn Clock>) -> Result<Node, StartError> {
         let site_key = SiteKey::open(&self.config.store.directory)?;
-        self.start_with_key(clock, site_key).await
+        let audit = open_audit_log(&self.config)?;
+        self.start_with(clock, site_key, audit).await
     }
 
-    /// As [`Plan::start`], with a key handed in: leaves no trace on disk.
+    /// As [`Plan::start`], with a key handed in and without an audit log: leaves no trace on disk.
     ///
     /// # Errors
     /// When an address cannot be had.
     pub async fn start_with_key(self, clock: Arc<dyn Clock>, site_key: SiteKey) -> Result<Node, StartError> {
+        self.start_with(clock, site_key, AuditLog::off()).await
+    }
+
+    async fn start_with(self, clock: Arc<dyn Clock>, site_key: SiteKey, audit: AuditLog) -> Result<Node, StartError> {
         let Self { config, adapters, mappings, tls } = self;
-        let authenticator = Authenticator::from_settings(&config.auth, Arc::clone(&clock))?;
+        let authenticator = Authenticator::from_settings(&config.auth, &site_key, Arc::clone(&clock))?;
+        let token_issuer = authenticator.token_issuer();
         let http = bind(config.http.listen, "the hub", "http.listen").await?;
         let admin = bind(config.admin.listen, "the operator's API", "admin.listen").await?;
         let connector = match &config.hub.connector {
@@ -184,10 +200,26 @@ impl Plan {
         };
         let bound = bind_adapters(adapters).await?;
         let sources = bound.iter().map(|adapter| source_of(adapter, &config)).collect();
-        let mut node = Node::assemble(&config, mappings, sources, clock, site_key, authenticator, (http.1, admin.1));
+        let mut node = Node::assemble(
+            &config,
+            mappings,
+            sources,
+            Arc::clone(&clock),
+            site_key,
+            (authenticator, audit),
+            (http.1, admin.1),
+        );
         let hub = node.gateway.hub.clone();
         let http_address = http.1;
-        node.serve_http(http, tls.clone(), hub.routes(), config.http.limits.clone());
+        let mut routes = hub.routes();
+        if let Some(issuer) = token_issuer {
+            let sessions = Arc::clone(&node.sessions);
+            node.token_url = Some(hub.url_at(TOKEN_PATH, http_address, tls.is_some()));
+            routes = routes.merge(
+                TokenEndpoint { issuer, sessions, hub: hub.clone(), audit: node.gateway.audit.clone(), clock }.routes(),
+            );
+        }
+        node.serve_http(http, tls.clone(), routes, config.http.limits.clone());
         if let Some(tls) = tls {
             node.keep_certificate(tls);
         }
@@ -213,10 +245,10 @@ impl Node {
         sources: HashMap<Arc<str>, Source>,
         clock: Arc<dyn Clock>,
         site_key: SiteKey,
-        authenticator: Authenticator,
+        (authenticator, audit): (Authenticator, AuditLog),
         (http, admin): (SocketAddr, SocketAddr),
     ) -> Self {
-        let hub = Hub::with_authenticator(config.hub.clone(), Arc::clone(&clock), authenticator);
+        let hub = Hub::start(config.hub.clone(), Arc::clone(&clock), authenticator, audit.clone());
         let hub_url = hub.url(http, config.http.tls.is_some());
         let sessions = Arc::new(Directory::new(site_key, &config.sessions));
         let remember = Duration::try_from(config.store.remember).unwrap_or_default();
@@ -225,15 +257,19 @@ impl Node {
             mappings: ArcSwap::from_pointee(mappings),
             sources,
             nobody: config.sessions.nobody,
+            merged: config.sessions.merged,
             sessions: Arc::clone(&sessions),
             hub,
             journal: Arc::clone(&journal),
+            audit,
             clock,
+            source_clocks: SourceClocks::default(),
         };
         Self {
             hub_url,
             admin_url: format!("http://{admin}"),
             connector_url: None,
+            token_url: None,
             adapters: Vec::new(),
             sessions,
             journal,
@@ -315,6 +351,7 @@ impl Node {
             self.tasks.wait().await;
             hub.shutdown();
             hub.drained().await;
+            self.gateway.audit.flush().await;
         };
         tokio::time::timeout(DRAIN, ended).await.is_ok()
     }
@@ -334,6 +371,9 @@ impl fmt::Display for Node {
         if let Some(connector) = &self.connector_url {
             writeln!(formatter, "connector      {connector}")?;
         }
+        if let Some(token) = &self.token_url {
+            writeln!(formatter, "tokens         {token}")?;
+        }
         if self.gateway.sessions.topics_are_names() {
             writeln!(
                 formatter,
@@ -347,6 +387,19 @@ impl fmt::Display for Node {
     }
 }
 
+/// Where the audit log of a site with this configuration is.
+pub fn audit_directory(config: &Config) -> PathBuf {
+    config.store.directory.join("audit")
+}
+
+fn open_audit_log(config: &Config) -> Result<AuditLog, StartError> {
+    if config.audit.actions.is_empty() {
+        return Ok(AuditLog::off());
+    }
+    let (files, last) = AuditFiles::open(&audit_directory(config))?;
+    AuditLog::start(&config.audit, files, last).map_err(StartError::AuditThread)
+}
+
 /// The shipped mappings, under the site's own where both have one name.
 ///
 /// # Errors
@@ -356,6 +409,9 @@ pub fn load_mappings(directory: &Path) -> Result<MappingSet, StartError> {
     for file in store::mapping_files(directory, "toml")? {
         files.retain(|shipped| shipped.name != file.name);
         files.push(SourceFile { name: file.name, path: file.path, text: file.text });
+    }
+    for file in store::mapping_files(directory, "csv")? {
+        files.push(SourceFile { name: format!("{}.csv", file.name), path: file.path, text: file.text });
     }
     MappingSet::load(&files, &GRAMMARS).map_err(StartError::Mappings)
 }

@@ -8,11 +8,12 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, timeout};
 
 use super::Failure;
+use super::message_times;
 use super::notification::describe;
 use super::terminal::{Terminal, wrapped};
 use crate::adapters::hl7_sender::{Acknowledgement, Sender, Target, with_segment_ends};
 use crate::client::{Frame, Subscriber, SubscriberOptions};
-use crate::clock::System;
+use crate::clock::{System, timestamp};
 use crate::config::{DEFAULT, DEFAULT_NAME, Layer, Layers, Problems};
 use crate::node::{Node, Plan};
 use crate::sessions::Seat;
@@ -84,9 +85,12 @@ pub(super) async fn demo() -> Result<(), Failure> {
     let mut subscriber = subscribe(&node, &topic, terminal).await?;
     let mut ris = connect(&node).await?;
     let mut records = node.journal.watch();
+    // One time for all of them: what is sent again is the same to the byte.
+    let time = message_times::spelt(timestamp(&System));
     for (number, act) in ACTS.iter().enumerate() {
-        show_message(number + 1, act, terminal);
-        let exchange = play(act, &mut ris, &mut records, &mut subscriber).await?;
+        let message = message_times::with_times(&with_segment_ends(act.message.as_bytes()), &time);
+        show_message(number + 1, act, &message, terminal);
+        let exchange = play(&message, &mut ris, &mut records, &mut subscriber).await?;
         show_exchange(&exchange, terminal);
     }
     ris.close().await;
@@ -130,11 +134,11 @@ async fn connect(node: &Node) -> Result<Sender, Failure> {
     Sender::connect(Target::plain(address.to_string())).await.map_err(failed)
 }
 
-fn show_message(number: usize, act: &Act, terminal: Terminal) {
+fn show_message(number: usize, act: &Act, message: &[u8], terminal: Terminal) {
     println!("\n{}", terminal.bold(&format!("{number} of {}  {}", ACTS.len(), act.title)));
     println!("{}\n", terminal.dim(act.file));
     let mut label = "RIS → gateway";
-    for segment in act.message.lines() {
+    for segment in String::from_utf8_lossy(message).split_terminator('\r') {
         for (index, part) in wrapped(segment, WIDTH).iter().enumerate() {
             let indent = if index == 0 { "" } else { "    " };
             line(std::mem::take(&mut label), &format!("{indent}{}", terminal.dim(part)));
@@ -143,13 +147,13 @@ fn show_message(number: usize, act: &Act, terminal: Terminal) {
 }
 
 async fn play(
-    act: &Act,
+    message: &[u8],
     ris: &mut Sender,
     records: &mut broadcast::Receiver<Arc<Record>>,
     subscriber: &mut Subscriber,
 ) -> Result<Exchange, Failure> {
     let sent = Instant::now();
-    let acknowledgement = ris.send(&with_segment_ends(act.message.as_bytes())).await.map_err(failed)?;
+    let acknowledgement = ris.send(message).await.map_err(failed)?;
     let acknowledged = sent.elapsed();
     let record = timeout(PATIENCE, records.recv()).await.map_err(failed)?.map_err(failed)?;
     let mut notifications = Vec::new();
@@ -195,7 +199,7 @@ fn what_next(terminal: Terminal) -> String {
         "\n{}\n
   Run it                 cargo run --release
   Follow a session       target/release/fhircast-gateway listen --topic \"$(target/release/fhircast-gateway sessions --user {USER})\"
-  Be the RIS             target/release/fhircast-gateway send config/examples/messages/*.hl7
+  Be the RIS             target/release/fhircast-gateway send --now config/examples/messages/*.hl7
   See why                target/release/fhircast-gateway map config/examples/messages/02-reading-begins.hl7 --mapping vendors/acme-ris --explain
   Write your own         mappings/README.md: the mapping language, in half an hour
 ",

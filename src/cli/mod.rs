@@ -3,10 +3,12 @@
 //! Exit codes: 0 done or drained, 1 failed, 2 not understood, 64 configuration or mappings refused.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line is for")]
 
+mod audit;
 mod config;
 mod demo;
 mod listen;
 mod mapping;
+mod message_times;
 mod notification;
 mod run;
 mod send;
@@ -61,6 +63,8 @@ enum Command {
     Sessions(sessions::SessionsArguments),
     /// List who follows in the running gateway, and who acknowledges
     Subscribers(sessions::SubscribersArguments),
+    /// Look at the audit log
+    Audit(audit::AuditArguments),
     /// Print the effective configuration, and where each value comes from
     Config,
     /// Check configuration and mappings, every mistake at once, without starting anything
@@ -142,6 +146,9 @@ fn dispatch(arguments: Arguments, environment: &[(String, String)]) -> Result<()
         Command::Subscribers(subscribers) => layers(settings)
             .and_then(|(layers, problems)| block_on(sessions::subscribers(subscribers, &layers, problems))),
         Command::Verify(verify) => block_on(verify::verify(verify)),
+        Command::Audit(audit) => {
+            layers(settings).and_then(|(layers, problems)| audit::audit(&audit, &layers, problems))
+        }
         Command::Config => layers(settings).and_then(|(layers, problems)| config::config(&layers, problems)),
         Command::Check(check) => {
             // Finding mistakes is what it is for: they are no reason to tell it from a test that fails.

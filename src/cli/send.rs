@@ -8,9 +8,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Failure;
+use super::message_times;
 use super::terminal::{Terminal, one_line};
 use crate::adapters::ClientTls;
 use crate::adapters::hl7_sender::{Acknowledgement, SendError, Sender, Target};
+use crate::clock::{System, timestamp};
 
 /// Arguments of `send`.
 #[derive(Args)]
@@ -27,6 +29,9 @@ pub(super) struct SendArguments {
     /// Connections that each send everything; each but the first with control ids of its own
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     connections: u32,
+    /// Set the times of the header, the event and the orders to now: a receiver may not show what is old
+    #[arg(long)]
+    now: bool,
     /// Keep the control ids as they are, so that a receiver sees resends
     #[arg(long)]
     keep_control_ids: bool,
@@ -47,7 +52,13 @@ struct Tally {
 }
 
 pub(super) async fn send(arguments: SendArguments) -> Result<(), Failure> {
-    let messages = read(&arguments.files)?;
+    let mut messages = read(&arguments.files)?;
+    let now = timestamp(&System);
+    if arguments.now {
+        let time = message_times::spelt(now);
+        messages.iter_mut().for_each(|message| message.bytes = message_times::with_times(&message.bytes, &time));
+    }
+    let old = messages.iter().filter(|message| message_times::is_of_another_day(&message.bytes, now)).count();
     let total = messages.len() * arguments.count as usize * arguments.connections as usize;
     let begun = Instant::now();
     let mut connections = JoinSet::new();
@@ -65,7 +76,13 @@ pub(super) async fn send(arguments: SendArguments) -> Result<(), Failure> {
     while let Some(joined) = connections.join_next().await {
         tally.add(joined.map_err(|error| Failure::Failed(format!("error: {error}")))??);
     }
-    tally.report(begun.elapsed(), total > MOST_PRINTED)
+    let reported = tally.report(begun.elapsed(), total > MOST_PRINTED);
+    if old > 0 {
+        println!(
+            "{old} of these messages say that they are of another day, and a receiver may not show what is old: --now sends them as of now"
+        );
+    }
+    reported
 }
 
 /// One file's message: its file's name and number in it, and its bytes with segments ended by CR.

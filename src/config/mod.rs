@@ -18,9 +18,11 @@ use serde::de::DeserializeOwned;
 pub use layers::{Layer, LayerError, Layers};
 pub use problems::{Place, Problem, Problems};
 
+use crate::audit::AuditSettings;
 use crate::http::HttpSettings;
 use crate::hub::HubSettings;
 use crate::security::{AuthSettings, TlsSettings};
+use crate::token_endpoint;
 
 /// The built-in default file, which is also the configuration's reference.
 pub const DEFAULT: &str = include_str!("../../config/gateway.toml");
@@ -45,6 +47,8 @@ pub struct Config {
     pub mappings: MappingsConfig,
     /// Where state is kept, and how much of it.
     pub store: StoreConfig,
+    /// What is audited.
+    pub audit: AuditSettings,
     /// What is logged.
     pub log: LogConfig,
     /// The adapters by name, each still in its own kind's terms.
@@ -82,6 +86,8 @@ pub struct SessionsConfig {
     pub topic: TopicRule,
     /// What becomes of a message that means an event but names nobody.
     pub nobody: Nobody,
+    /// What becomes of contexts whose patient was merged into another.
+    pub merged: Merged,
     /// How many sessions the directory lists before it forgets the one unseen for longest.
     pub max: usize,
 }
@@ -104,6 +110,16 @@ pub enum Nobody {
     Reject,
     /// It is recorded as ignored.
     Ignore,
+}
+
+/// What becomes of open contexts that name a patient by an identifier that a merge has retired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Merged {
+    /// They are closed: nobody goes on under an identifier that is another patient's by now.
+    Close,
+    /// They stay, and the operator is told.
+    Warn,
 }
 
 /// `[mappings]`: where mapping files are.
@@ -160,6 +176,7 @@ impl Config {
             sessions: reader.section(&merged, "sessions")?,
             mappings: reader.section(&merged, "mappings")?,
             store: reader.section(&merged, "store")?,
+            audit: reader.section(&merged, "audit")?,
             log: reader.section(&merged, "log")?,
             adapters: reader.adapters(&merged),
         })
@@ -168,6 +185,7 @@ impl Config {
             config.check_mounts(layers, problems);
             config.check_legacy_binding(layers, problems);
             config.check_auth(layers, problems);
+            config.check_clients(layers, problems);
         })
     }
 
@@ -238,6 +256,23 @@ impl Config {
             problems.push(Problem::new(found.message).help(found.help).at(place));
         }
     }
+
+    /// What the clients of the gateway's own token endpoint need of the hub (SMA-01).
+    fn check_clients(&self, layers: &Layers, problems: &mut Problems) {
+        if self.auth.client.is_empty() {
+            return;
+        }
+        for (name, text) in self.hub.mounts_at(token_endpoint::PATHS) {
+            problems.push(Problem::new(text).at(layers.place_of_value(&["hub", "mount", name, "path"])));
+        }
+        let served: Vec<&str> = self.hub.served_mounts().collect();
+        for (name, client) in &self.auth.client {
+            let Some(mount) = client.mount.as_deref().filter(|mount| !served.contains(mount)) else { continue };
+            let text = format!("`auth.client.{name}` names a mount that is not served: `{}`", mount.escape_default());
+            let problem = Problem::new(text).help(format!("there are: {}", served.join(", ")));
+            problems.push(problem.at(layers.place_of_value(&["auth", "client", name, "mount"])));
+        }
+    }
 }
 
 /// Prints the effective configuration, one key a line, each with where its value came from.
@@ -263,8 +298,8 @@ struct Reader<'a> {
 }
 
 /// The sections there are, in the order of the default file.
-const SECTIONS: [&str; 10] =
-    ["http", "admin", "hub", "auth", "sessions", "mappings", "store", "log", "adapter_defaults", "adapter"];
+const SECTIONS: [&str; 11] =
+    ["http", "admin", "hub", "auth", "sessions", "mappings", "store", "audit", "log", "adapter_defaults", "adapter"];
 
 impl Reader<'_> {
     fn check_sections(&mut self, merged: &Dict) {

@@ -208,6 +208,34 @@ fn sub_14_what_is_wrong_with_tokens_and_issuers_is_reported_at_its_line() {
     }
 }
 
+#[test]
+fn sma_01_a_client_needs_a_served_mount_and_its_paths_and_mistakes_are_shown_where_they_stand() {
+    let client = "[auth]\nmode = \"bearer\"\n[auth.client.a]\nsecret_files = [\"/s\"]\nscopes = \"fhircast/*.*\"\n";
+    for (site, told) in [
+        (client.to_owned(), &[][..]),
+        (format!("{client}mount = \"compatible\"\nuser = \"drjones\"\ntoken_lifetime = \"1h\"\n"), &[]),
+        (
+            format!("{client}mount = \"powercast\"\n"),
+            &["names a mount that is not served", "site.toml:6:", "there are: "],
+        ),
+        (format!("{client}mount = \"\"\n"), &["names a mount that is not served"]),
+        (format!("{client}token_lifetime = \"2h\"\n"), &["cannot be 2h", "give it 10s to 1h", "site.toml:6:"]),
+        (format!("{client}secret = \"x\"\n"), &["unknown key `secret`", "site.toml:6:"]),
+        (client.replace("[auth.client.a]", "[auth.client.\"a b\"]"), &["is no client_id", "site.toml:3:"]),
+        (client.replace("bearer", "none"), &["would not be asked for"]),
+        (
+            format!("{client}[hub.mount.mine]\npath = \"/token/\"\nedition = \"3.0.0\"\n"),
+            &["claims a path of the gateway's own token endpoint", "site.toml:7:"],
+        ),
+    ] {
+        let (_, problems) = read(&site);
+        assert_eq!(problems.matches("error:").count(), told.len().min(1), "{site}\n{problems}");
+        assert!(told.iter().all(|text| problems.contains(text)), "{site}\n{problems}");
+    }
+    let (_, problems) = read("[hub.mount.mine]\npath = \"/token\"\nedition = \"3.0.0\"\n");
+    assert_eq!(problems, "", "without clients the path is free");
+}
+
 /// The lines that are commented out are what a site copies.
 #[test]
 fn sub_14_the_examples_in_the_built_in_file_can_be_used() {
@@ -220,5 +248,5 @@ fn sub_14_the_examples_in_the_built_in_file_can_be_used() {
     let (config, problems) = read(&site);
     assert_eq!(problems, "", "{site}");
     let auth = config.unwrap().auth;
-    assert!(auth.issuer.len() == 1 && auth.token.len() == 1 && auth.introspection.is_some());
+    assert!(auth.issuer.len() == 1 && auth.token.len() == 1 && auth.client.len() == 1 && auth.introspection.is_some());
 }

@@ -32,6 +32,8 @@ pub struct Event {
     pub fingerprint: u64,
     /// Why the standard would refuse it, where a mount's rules have bent: it names keys and types, never a value.
     pub tolerated: Option<String>,
+    /// When it happened where the gateway has it from, if that is known: a close older than what stands is told by it.
+    pub occurred: Option<Timestamp>,
     timestamp: String,
     other_members: Vec<(String, Box<RawValue>)>,
     other_event_members: Vec<(String, Box<RawValue>)>,
@@ -42,12 +44,14 @@ pub struct Event {
 pub struct NewEvent {
     /// Its id: the same event has the same id when it is told again.
     pub id: String,
-    /// When it happened.
+    /// When the gateway came to know of it.
     pub timestamp: Timestamp,
     /// Its name.
     pub name: EventName,
     /// Its context, the anchor first.
     pub context: Vec<ContextEntry>,
+    /// When it happened where it comes from, by the clock there, if that is known. Told to nobody.
+    pub occurred: Option<Timestamp>,
 }
 
 /// The version of a context: unique in its topic (UPD-01). The hub makes them.
@@ -166,7 +170,26 @@ impl Event {
             subject: reading.subject,
             fingerprint: fingerprint(context.get().as_bytes()),
             context,
+            occurred: new.occurred,
             ..Self::bare(id(new.id)?, new.timestamp.to_string(), topic.to_owned(), new.name)
+        })
+    }
+
+    /// An event `name` with this one's context, on its topic.
+    pub(super) fn renamed(
+        &self,
+        name: EventName,
+        id: String,
+        timestamp: Timestamp,
+        rules: &Rules,
+    ) -> Result<Self, EventError> {
+        let head = subject::Head { id: &id, name: &name, version: None };
+        let reading = subject::read(head, &self.context, rules)?;
+        Ok(Self {
+            subject: reading.subject,
+            fingerprint: fingerprint(self.context.get().as_bytes()),
+            context: self.context.clone(),
+            ..Self::bare(id, timestamp.to_string(), self.topic.clone(), name)
         })
     }
 
@@ -189,6 +212,7 @@ impl Event {
             context: RawValue::NULL.to_owned(),
             fingerprint: 0,
             tolerated: None,
+            occurred: None,
             timestamp,
             other_members: Vec::new(),
             other_event_members: Vec::new(),

@@ -1,6 +1,7 @@
 //! What a token may do: the `fhircast/<event>.<permission>` scopes of the standard (SCO-01, SCO-02).
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::EventName;
@@ -66,6 +67,16 @@ impl Scopes {
         self.0.every_event == Access::default() && self.0.events.is_empty()
     }
 
+    /// What both grant: of a wildcard in the one, what the other has.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let every_event = self.0.every_event.and(other.0.every_event);
+        let named = self.0.events.keys().chain(other.0.events.keys());
+        let both = named.map(|event| (event.clone(), self.access(event).and(other.access(event)).beyond(every_event)));
+        let events = both.filter(|(_, access)| *access != Access::default()).collect();
+        Self(Arc::new(Granted { every_event, events }))
+    }
+
     fn access(&self, event: &EventName) -> Access {
         let mut access = self.0.every_event;
         access.add(self.0.events.get(event).copied().unwrap_or_default());
@@ -86,6 +97,39 @@ impl Access {
     fn add(&mut self, other: Self) {
         self.read |= other.read;
         self.write |= other.write;
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self { read: self.read && other.read, write: self.write && other.write }
+    }
+
+    /// What it grants that `other` does not.
+    fn beyond(self, other: Self) -> Self {
+        Self { read: self.read && !other.read, write: self.write && !other.write }
+    }
+
+    /// The permissions as scopes spell them, one for each.
+    fn permissions(self) -> impl Iterator<Item = &'static str> {
+        [(self.read, "read"), (self.write, "write")].into_iter().filter_map(|(held, name)| held.then_some(name))
+    }
+}
+
+/// As a space separated list, those for every event first, then by name; [`Scopes::parse`] reads it back.
+impl fmt::Display for Scopes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let every_event = self.0.every_event;
+        let beyond =
+            |(event, access): (&'_ EventName, &Access)| (event.as_str().to_owned(), access.beyond(every_event));
+        let mut events: Vec<_> = self.0.events.iter().map(beyond).collect();
+        events.sort_unstable_by_key(|(event, _)| event.to_ascii_lowercase());
+        let mut space = "";
+        for (event, access) in std::iter::once(("*".to_owned(), every_event)).chain(events) {
+            for permission in access.permissions() {
+                write!(formatter, "{space}fhircast/{event}.{permission}")?;
+                space = " ";
+            }
+        }
+        Ok(())
     }
 }
 
@@ -192,6 +236,31 @@ mod tests {
         assert!(!Scopes::default().can_read_anything());
     }
 
+    #[test]
+    fn cli_17_what_two_grant_is_what_both_have_and_is_written_out() {
+        for (held, asked, both) in [
+            ("fhircast/Patient-open.read", "fhircast/*.read", "fhircast/Patient-open.read"),
+            ("fhircast/Patient-open.read", "fhircast/*.*", "fhircast/Patient-open.read"),
+            ("fhircast/Patient-open.read", "fhircast/*.write", ""),
+            ("fhircast/*.read", "fhircast/patient-OPEN.*", "fhircast/patient-OPEN.read"),
+            ("fhircast/*.*", "fhircast/*.read", "fhircast/*.read"),
+            ("fhircast/*.*", "fhircast/*.*", "fhircast/*.read fhircast/*.write"),
+            ("fhircast/*.read fhircast/Patient-open.write", "fhircast/*.write", "fhircast/Patient-open.write"),
+            (
+                "fhircast/*.read fhircast/Patient-open.write",
+                "fhircast/*.read fhircast/Patient-open.*",
+                "fhircast/*.read fhircast/Patient-open.write",
+            ),
+            ("fhircast/b.b.read fhircast/a.a.read", "fhircast/*.read", "fhircast/a.a.read fhircast/b.b.read"),
+            ("fhircast/Patient-open.read", "fhircast/Patient-close.read openid", ""),
+        ] {
+            let (held, asked) = (Scopes::parse(held), Scopes::parse(asked));
+            let found = held.intersection(&asked);
+            assert_eq!(found.to_string(), both, "{held} and {asked}");
+            assert_eq!(found.is_empty(), both.is_empty());
+        }
+    }
+
     const NAMES: [&str; 6] =
         ["Patient-open", "Patient-close", "ImagingStudy-open", "Home-open", "UserLogout", "org.example.case_read"];
 
@@ -220,6 +289,27 @@ mod tests {
             prop_assert_eq!(granted.can_read(&asked), covered && permission != "write");
             prop_assert_eq!(granted.can_write(&asked), covered && permission != "read");
             prop_assert_eq!(granted.can_read(&event("SyncError")), permission != "write");
+        }
+
+        #[test]
+        fn cli_17_an_intersection_grants_what_both_do_and_nothing_else(
+            one in prop::collection::vec((0..=NAMES.len(), 0..3_usize), 0..4),
+            other in prop::collection::vec((0..=NAMES.len(), 0..3_usize), 0..4),
+        ) {
+            let scopes = |parts: &[(usize, usize)]| {
+                let scope = |&(name, permission): &(usize, usize)| {
+                    let name = NAMES.get(name).copied().unwrap_or("*");
+                    format!("fhircast/{name}.{}", ["read", "write", "*"][permission])
+                };
+                Scopes::parse(&parts.iter().map(scope).collect::<Vec<_>>().join(" "))
+            };
+            let (one, other) = (scopes(&one), scopes(&other));
+            let both = one.intersection(&other);
+            for name in NAMES.map(event) {
+                prop_assert_eq!(both.can_read(&name), one.can_read(&name) && other.can_read(&name));
+                prop_assert_eq!(both.can_write(&name), one.can_write(&name) && other.can_write(&name));
+                prop_assert_eq!(Scopes::parse(&both.to_string()).can_read(&name), both.can_read(&name));
+            }
         }
 
         #[test]

@@ -45,7 +45,7 @@ impl SyncError {
         };
         let resource = to_raw_value(&self.outcome(event_id, event_name)).map_err(|_| EventError::TooDeep)?;
         let context = vec![ContextEntry { key: "operationoutcome".into(), resource }];
-        Event::new(topic, NewEvent { id, timestamp, name: EventName::parse("SyncError")?, context })
+        Event::new(topic, NewEvent { id, timestamp, name: EventName::parse("SyncError")?, context, occurred: None })
     }
 
     fn outcome(&self, event_id: &str, event_name: &str) -> Value {

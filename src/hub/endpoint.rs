@@ -58,7 +58,7 @@ pub(super) fn named(url: &str, mounts: &[Mount]) -> Named {
 }
 
 /// A topic as logs show it: eight digits of its hash, since a topic lets its holder follow a screen.
-pub(super) fn topic_digest(topic: &str) -> String {
+pub(crate) fn topic_digest(topic: &str) -> String {
     EndpointId(sha256(topic.as_bytes())).to_string()
 }
 

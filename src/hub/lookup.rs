@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use serde_json::json;
 
 use super::access::Access;
@@ -40,25 +41,25 @@ impl<'p> Lookup<'p> {
     }
 
     /// The JSON that answers it.
-    pub(super) async fn answer(self, door: &Door, headers: &HeaderMap) -> Result<String, Problem> {
+    pub(super) async fn answer(self, door: &Door, parts: &Parts) -> Result<String, Problem> {
         match self {
             Self::Beside => Err(not_found("there is no such thing at this hub")),
-            Self::Resource { topic, key } => resource(door, topic, &key, headers).await,
-            Self::Subscription(path) => subscription(door, path, headers).await,
+            Self::Resource { topic, key } => resource(door, topic, &key, parts).await,
+            Self::Subscription(path) => subscription(door, path, parts).await,
         }
     }
 }
 
 /// A resource of the current context, as it was shared last (UPD-04).
-async fn resource(door: &Door, topic: &str, key: &ResourceKey, headers: &HeaderMap) -> Result<String, Problem> {
-    let readable = readable(door, topic, headers).await?;
+async fn resource(door: &Door, topic: &str, key: &ResourceKey, parts: &Parts) -> Result<String, Problem> {
+    let readable = readable(door, topic, &format!("{topic}/resource/{}/{}", key.resource_type, key.id), parts).await?;
     let found = readable.context.and_then(|context| current::resource(&context, key, readable.content_may_be_read));
     found.ok_or_else(|| not_found("the topic's current context holds no such resource"))
 }
 
 /// What is left of the subscription at an endpoint, for whoever has made it.
-async fn subscription(door: &Door, path: &str, headers: &HeaderMap) -> Result<String, Problem> {
-    let grant = door.hub.authenticate(headers).await?;
+async fn subscription(door: &Door, path: &str, parts: &Parts) -> Result<String, Problem> {
+    let grant = door.authenticate(parts).await?;
     // Somebody else's looks like none at all.
     let none = || not_found("you have no such subscription: it has ended, or never was");
     let (topic, endpoint) = own_endpoint(&door.hub, path).ok_or_else(none)?;

@@ -8,7 +8,6 @@ use axum::routing::get;
 use serde_json::json;
 
 use super::Hub;
-use super::asked_at::AskedAt;
 
 /// Where it is: clients look below whatever they were told is the FHIR base. No other FHIR interaction is served.
 const PATHS: [&str; 2] = ["/fhir/metadata", "/metadata"];
@@ -23,8 +22,7 @@ pub(super) fn routes(hub: &Hub) -> Router {
 
 async fn capability_statement(State(hub): State<Hub>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    let base = AskedAt::of(&parts, &hub.0.settings).base(&hub.0.settings);
-    let hub_url = format!("{base}{}", hub.0.mounts.first().map_or("", |mount| &mount.path));
+    let hub_url = format!("{}{}", hub.base_url(&parts), hub.mount_path(None));
     let statement = json!({
         "resourceType": "CapabilityStatement",
         "status": "active",

@@ -8,7 +8,6 @@
 //! that topic's lock. No lock is held across an await. Every queue is bounded; who falls behind is cut off alone.
 
 mod access;
-mod allowance;
 mod asked_at;
 mod binding;
 mod counters;
@@ -17,6 +16,7 @@ mod delivery;
 mod endpoint;
 mod guard;
 mod lookup;
+mod merge;
 mod metadata;
 mod mount;
 mod policy;
@@ -32,9 +32,10 @@ mod webhook;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use axum::http::request::Parts;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -44,6 +45,8 @@ use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 pub use self::counters::Snapshot;
+pub(crate) use self::endpoint::topic_digest;
+pub use self::merge::Retired;
 pub use self::policy::{
     AnchorNotOpen, ContextForm, ErrorForm, ForeignEndpoint, MountSettings, Profile, RefusalsTo, Resend, Silence,
     UnsubscribeBy,
@@ -55,10 +58,11 @@ pub use self::subscriber::{Acknowledges, ConnectionState, Subscriber};
 pub use self::webhook::{AllowedReceiver, AllowedReceiverError, WebhookSettings};
 pub use crate::fhircast::{ContextEntry, NewEvent};
 
+use self::asked_at::AskedAt;
 use self::binding::Bindings;
 use self::counters::Counters;
 use self::delivery::{Outgoing, Seat};
-use self::endpoint::{EndpointSecret, topic_digest};
+use self::endpoint::EndpointSecret;
 use self::mount::Mount;
 use self::policy::Policy;
 use self::topic::{
@@ -67,6 +71,8 @@ use self::topic::{
 };
 use self::topics::{Slot, Topics};
 use self::webhook::{Callback, CallbackError, Secret, SecretError, Webhook, WebhookSender};
+use crate::allowance::Allowance;
+use crate::audit::AuditLog;
 use crate::clock::{Clock, timestamp};
 use crate::fhircast::{Acknowledgement, Edition, Event, EventError, EventName, Version};
 use crate::security::Authenticator;
@@ -80,6 +86,9 @@ struct Inner {
     mounts: Arc<[Mount]>,
     clock: Arc<dyn Clock>,
     authenticator: Authenticator,
+    audit: AuditLog,
+    /// How many refused tokens are still audited one by one.
+    refused_tokens: Mutex<Allowance>,
     /// Who calls webhooks, where a mount takes them.
     webhook_sender: Option<Arc<WebhookSender>>,
     topics: Topics,
@@ -128,6 +137,13 @@ pub enum PublishRefusal {
     Topic,
 }
 
+impl PublishRefusal {
+    /// Whether it is a close that happened before the open that now stands: there is nothing wrong with it but its age.
+    pub fn is_outdated(&self) -> bool {
+        matches!(self, Self::Refused(EventRefused(Refusal::Outdated)))
+    }
+}
+
 /// Why a topic does not take an event: a sentence for the publisher.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
@@ -162,14 +178,14 @@ enum Unsubscribable {
 const TICK: Duration = Duration::from_secs(1);
 
 impl Hub {
-    /// A hub that lets everybody in; as [`Self::with_authenticator`].
+    /// A hub that lets everybody in and audits nothing; as [`Self::start`].
     pub fn new(settings: HubSettings, clock: Arc<dyn Clock>) -> Self {
-        Self::with_authenticator(settings, clock, Authenticator::open())
+        Self::start(settings, clock, Authenticator::open(), AuditLog::off())
     }
 
-    /// A hub without topics, whose time is `clock`'s, and which lets in whom `authenticator` lets in. To be called within a tokio runtime, on which it keeps time until it is
-    /// shut down or dropped.
-    pub fn with_authenticator(settings: HubSettings, clock: Arc<dyn Clock>, authenticator: Authenticator) -> Self {
+    /// A hub without topics, whose time is `clock`'s, which lets in whom `authenticator` lets in, and tells `audit` of it. To
+    /// be called within a tokio runtime, on which it keeps time until it is shut down or dropped.
+    pub fn start(settings: HubSettings, clock: Arc<dyn Clock>, authenticator: Authenticator, audit: AuditLog) -> Self {
         let mounts = settings.mounts();
         let hub = Self(Arc::new(Inner {
             topics: Topics::new(settings.max_topics, settings.limits()),
@@ -178,6 +194,8 @@ impl Hub {
             settings,
             clock,
             authenticator,
+            audit,
+            refused_tokens: Mutex::default(),
             endpoints: RwLock::default(),
             bindings: Bindings::default(),
             counters: Counters::default(),
@@ -192,7 +210,7 @@ impl Hub {
     /// The `hub.url` of the standard's current edition, for a hub that listens at `address`, over TLS or not; of the first mount, where a site
     /// has switched that one off.
     pub fn url(&self, address: SocketAddr, secure: bool) -> String {
-        self.url_at(self.0.mounts.first().map_or("", |mount| &mount.path), address, secure)
+        self.url_at(self.mount_path(None), address, secure)
     }
 
     /// As [`Self::url`], of the mount of the powercast dialect; `None` where that is not served (CLI-38).
@@ -201,7 +219,8 @@ impl Hub {
         Some(self.url_at(&mount.path, address, secure))
     }
 
-    fn url_at(&self, path: &str, address: SocketAddr, secure: bool) -> String {
+    /// The address of what is at `path` of the hub's listener.
+    pub(crate) fn url_at(&self, path: &str, address: SocketAddr, secure: bool) -> String {
         let scheme = if secure { "https" } else { "http" };
         let base = self.0.settings.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
         format!("{}{path}", base.trim_end_matches('/'))
@@ -215,6 +234,28 @@ impl Hub {
     /// Every mount's routes.
     pub fn routes(&self) -> axum::Router {
         routes::routes(self)
+    }
+
+    /// Puts `routes` of others at the hub's listener behind the hub's guard: the same names, the same origins (T3, T5).
+    pub(crate) fn guarded(&self, routes: axum::Router) -> axum::Router {
+        routes.layer(axum::middleware::from_fn_with_state(self.clone(), guard::guard))
+    }
+
+    /// The address under which the sender of a request with this head knows the gateway, mounts left out (CLI-07).
+    pub(crate) fn base_url(&self, request: &Parts) -> String {
+        let settings = &self.0.settings;
+        AskedAt::of(request, settings).base(settings)
+    }
+
+    /// The path of the mount called `name`; of the one that is announced, where it is `None` or there is no such mount.
+    pub(crate) fn mount_path(&self, name: Option<&str>) -> &str {
+        let named = self.0.mounts.iter().find(|mount| Some(mount.name.as_str()) == name);
+        named.or(self.0.mounts.first()).map_or("", |mount| &mount.path)
+    }
+
+    /// How long the body of a request may take.
+    pub(crate) fn request_time(&self) -> Duration {
+        self.0.settings.request_time()
     }
 
     /// Publishes an event of the gateway's own on `topic`, which needs no subscriber.

@@ -181,6 +181,18 @@ impl HubSettings {
         mistakes
     }
 
+    /// The names of the mounts that are served.
+    pub(crate) fn served_mounts(&self) -> impl Iterator<Item = &str> {
+        self.mount.iter().filter(|(_, mount)| mount.enabled).map(|(name, _)| name.as_str())
+    }
+
+    /// The mounts at one of `paths`, which the gateway needs for itself: for each, its name, and a sentence.
+    pub(crate) fn mounts_at(&self, paths: &'static [&str]) -> impl Iterator<Item = (&str, String)> {
+        let served = self.mount.iter().filter(|(_, mount)| mount.enabled);
+        let at = served.filter(|(_, mount)| paths.contains(&mount.path.trim_end_matches('/')));
+        at.map(|(name, _)| (name.as_str(), format!("mount `{name}` claims a path of the gateway's own token endpoint")))
+    }
+
     /// The names of the mounts that serve pages of FHIRcast's first year (CLI-39).
     pub(crate) fn legacy_mounts(&self) -> impl Iterator<Item = &str> {
         let served = self.mount.iter().filter(|(_, mount)| mount.enabled && mount.legacy_binding == Some(true));

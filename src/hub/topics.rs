@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::allowance::Allowance;
 use super::delivery::Seats;
 use super::topic::{Limits, Topic};
+use crate::allowance::Allowance;
 
 /// A topic, and its sockets.
 #[derive(Debug)]

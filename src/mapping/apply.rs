@@ -3,32 +3,38 @@
 //! Pure and without locks. Knows no wire: it reads the message by compiled paths only.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use fhircast_gateway_adapter_api::{Fault, Fields, Path};
-use serde::Deserialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::expression::View;
-use super::plan::{EventRule, Plan, ResourcePlan, Slot};
+use super::expression::{Template, View};
+use super::plan::{EventRule, Placed, Plan, ResourcePlan, Slot};
 use super::source::Origin;
-use super::{refusal, write};
-use crate::fhircast::{ContextEntry, EventName};
+use super::{age, refusal, retire, write};
+use crate::fhircast::{ContextEntry, EventName, Identifier};
 
 /// What a message became.
 #[derive(Clone, Debug)]
 pub struct Mapped {
     /// Whose screen.
     pub session: SessionWords,
+    /// Identifiers of patients that were merged into others: what is open under them is wrong from now on.
+    pub retired: Vec<Identifier>,
     /// Its events, in order; none where no rule holds.
     pub events: Vec<MappedEvent>,
 }
 
 /// Whose screen a message is about, in the source's own words.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SessionWords {
     /// The user.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// The workstation.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub workstation: Option<String>,
 }
 
@@ -37,8 +43,14 @@ pub struct SessionWords {
 pub struct MappedEvent {
     /// Its name.
     pub name: EventName,
+    /// Whose screen it is for: where a message holds several orders, each may be another user's.
+    pub session: SessionWords,
     /// Its context, the anchor first.
     pub context: Vec<ContextEntry>,
+    /// When it happened, where the message tells.
+    pub occurred: Option<Timestamp>,
+    /// How long after that it may still be shown; as long as may be where there is none.
+    pub not_after: Option<Duration>,
     /// The rule that made it.
     pub rule: Origin,
 }
@@ -64,9 +76,9 @@ struct Identity {
     identifiers: String,
 }
 
-/// An element of an `identifier`.
+/// What an id is made of, in an element of an `identifier`.
 #[derive(Deserialize)]
-struct Identifier<'j> {
+struct IdentifierWords<'j> {
     #[serde(borrow, default)]
     system: Cow<'j, str>,
     #[serde(borrow, default)]
@@ -87,15 +99,14 @@ pub(super) fn apply(plan: &Plan, fields: &dyn Fields) -> Result<Mapped, Refusal>
             }
         }
     }
-    Ok(Mapped { session: session(plan, &view), events })
+    Ok(Mapped { session: session(plan, None, &view), retired: retire::retired(plan, fields)?, events })
 }
 
 /// Whose screen, as far as the message says it.
-pub(super) fn session(plan: &Plan, view: &View<'_>) -> SessionWords {
-    SessionWords {
-        user: plan.session.user.as_ref().and_then(|user| user.value.text(view)).map(Cow::into_owned),
-        workstation: plan.session.workstation.as_ref().and_then(|it| it.value.text(view)).map(Cow::into_owned),
-    }
+pub(super) fn session(plan: &Plan, rule: Option<&EventRule>, view: &View<'_>) -> SessionWords {
+    let text = |template: Option<&Placed<Template>>| template?.value.text(view).map(Cow::into_owned);
+    let (user, workstation) = plan.session_of(rule);
+    SessionWords { user: text(user), workstation: text(workstation) }
 }
 
 fn event_if_it_holds(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Option<MappedEvent>, Refusal> {
@@ -106,7 +117,7 @@ fn event_if_it_holds(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<O
 /// The event of a rule that holds: first what names each resource, then the resources, which can name each other by that.
 fn event(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<MappedEvent, Refusal> {
     let identities = identify_all(plan, rule, view)?;
-    let ids = ids(plan, rule, &identities);
+    let ids = ids(rule, &identities);
     let view = View { ids: &ids, ..*view };
     let entry = |(slot, identity): (&Slot, &Identity)| {
         let resource = &plan.resources[slot.resource];
@@ -115,16 +126,19 @@ fn event(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<MappedEvent, 
         RawValue::from_string(json).ok().map(|json| ContextEntry { key: resource.key.clone(), resource: json })
     };
     let context = rule.slots.iter().zip(&identities).filter_map(entry).collect();
-    Ok(MappedEvent { name: rule.name.clone(), context, rule: rule.origin.clone() })
+    let occurred = plan.occurred.as_ref().and_then(|it| age::occurred(&it.value, &view));
+    let whose = session(plan, Some(rule), &view);
+    let (name, not_after, rule) = (rule.name.clone(), rule.not_after.0, rule.origin.clone());
+    Ok(MappedEvent { name, session: whose, context, occurred, not_after, rule })
 }
 
-/// The ids of the mapping's resources as far as they are in the event, and the first identifier behind each of its entries.
+/// The ids by their slots' `reference`, as far as they are in the event, and the first identifier behind each of its entries.
 pub(super) type Identities = (Vec<Option<String>>, Vec<Option<String>>);
 
 /// What names the resources of an event, for explanations.
 pub(super) fn identities(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Identities, Refusal> {
     let identities = identify_all(plan, rule, view)?;
-    let ids = ids(plan, rule, &identities);
+    let ids = ids(rule, &identities);
     Ok((ids, identities.into_iter().map(|identity| identity.first).collect()))
 }
 
@@ -142,10 +156,11 @@ fn identify_all(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Vec<Id
     rule.slots.iter().map(identify).collect()
 }
 
-fn ids(plan: &Plan, rule: &EventRule, identities: &[Identity]) -> Vec<Option<String>> {
-    let mut ids = vec![None; plan.resources.len()];
+fn ids(rule: &EventRule, identities: &[Identity]) -> Vec<Option<String>> {
+    let most = rule.slots.iter().map(|slot| slot.reference + 1).max();
+    let mut ids = vec![None; most.unwrap_or_default()];
     for (slot, identity) in rule.slots.iter().zip(identities) {
-        ids[slot.resource].clone_from(&identity.id);
+        ids[slot.reference].clone_from(&identity.id);
     }
     ids
 }
@@ -162,7 +177,7 @@ fn identify(resource: &ResourcePlan, view: &View<'_>) -> Identity {
 }
 
 fn first_identifier(resource: &str, identifiers: &str) -> Option<String> {
-    let identifiers: Vec<Identifier<'_>> = serde_json::from_str(identifiers).ok()?;
+    let identifiers: Vec<IdentifierWords<'_>> = serde_json::from_str(identifiers).ok()?;
     let first = identifiers.into_iter().find(|identifier| !identifier.value.is_empty())?;
     Some(format!("{resource}|{}|{}", first.system, first.value))
 }

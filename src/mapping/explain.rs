@@ -11,6 +11,7 @@ use super::apply;
 use super::condition::{Condition, Test};
 use super::expression::{Expression, Operand, Pipeline, Template, View};
 use super::plan::{Element, EventRule, Node, Placed, Plan, ResourcePlan};
+use super::retire::MergeRule;
 use super::set::Mapping;
 use super::value::Data;
 
@@ -33,8 +34,9 @@ impl Mapping {
         explainer.line(0, &format!("mapping {} ({})", self.name(), self.file()));
         let accepted = explainer.accept(&View::new(fields));
         if accepted {
-            explainer.session(&View::new(fields));
+            explainer.session(0, None, &View::new(fields));
             self.plan.rules.iter().for_each(|rule| explainer.rule(rule, fields));
+            self.plan.merges.iter().for_each(|rule| explainer.merge(rule, fields));
         }
         Explanation { text: explainer.text }
     }
@@ -59,13 +61,13 @@ impl Explainer<'_> {
         holds
     }
 
-    fn session(&mut self, view: &View<'_>) {
-        self.line(0, "session");
-        let session = &self.plan.session;
-        for (name, template) in [("user", &session.user), ("workstation", &session.workstation)] {
+    fn session(&mut self, depth: usize, rule: Option<&EventRule>, view: &View<'_>) {
+        self.line(depth, "session");
+        let (user, workstation) = self.plan.session_of(rule);
+        for (name, template) in [("user", user), ("workstation", workstation)] {
             match template {
-                Some(template) => self.template(1, name, template, view),
-                None => self.line(1, &format!("{name}: the mapping does not say")),
+                Some(template) => self.template(depth + 1, name, template, view),
+                None => self.line(depth + 1, &format!("{name}: the mapping does not say")),
             }
         }
     }
@@ -91,8 +93,29 @@ impl Explainer<'_> {
         if let Some(when) = &rule.when {
             self.reasons(1, when, view);
         }
+        if holds && (rule.each.is_some() || rule.session.is_said()) {
+            self.session(1, Some(rule), view);
+        }
         if holds {
+            if let Some(occurred) = &self.plan.occurred {
+                self.template(1, "occurred", occurred, view);
+            }
             self.resources(rule, view);
+        }
+    }
+
+    fn merge(&mut self, rule: &MergeRule, fields: &dyn Fields) {
+        for repetition in rule.repetitions(fields) {
+            let view = View::new(repetition.as_deref().unwrap_or(fields));
+            let holds = rule.holds(&view);
+            let word = if holds { "retires identifiers" } else { "retires nothing" };
+            self.line(0, &format!("merge {word} ({})", rule.origin));
+            if let Some(when) = &rule.when {
+                self.reasons(1, when, &view);
+            }
+            if holds {
+                self.node("identifier", &rule.identifier, &view);
+            }
         }
     }
 
@@ -109,7 +132,7 @@ impl Explainer<'_> {
             Ok((ids, firsts)) => {
                 for (slot, first) in rule.slots.iter().zip(&firsts) {
                     let view = View { ids: &ids, first_identifier: first.as_deref(), ..*view };
-                    self.resource(&self.plan.resources[slot.resource], &view, ids[slot.resource].is_some());
+                    self.resource(&self.plan.resources[slot.resource], &view, ids[slot.reference].is_some());
                 }
             }
             Err(refusal) => self.line(1, &format!("refused: {refusal}")),

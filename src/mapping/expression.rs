@@ -45,7 +45,7 @@ pub(crate) enum Operand {
         path: Path,
         many: bool,
     },
-    /// The id of the mapping's resource of that number.
+    /// The id of the event's resource of that number.
     Reference(usize),
     Text(Box<str>),
 }

@@ -45,6 +45,15 @@ pub(crate) struct Entry {
 }
 
 impl Text {
+    /// A text that stands at `place` as it is, without quotes and escapes.
+    pub(crate) fn new(text: &str, place: Place) -> Self {
+        Self {
+            text: text.to_owned(),
+            place,
+            start: Some(place.start).filter(|_| place.end - place.start == text.len()),
+        }
+    }
+
     /// The place of the bytes `span` of the text; of all of it where escapes hide them.
     pub(crate) fn place(&self, span: std::ops::Range<usize>) -> Place {
         match self.start {

@@ -1,4 +1,6 @@
 //! `extends`: a child's tree laid over its parent's. Every entry keeps the place it came from.
+//!
+//! A table from a CSV file is a string in the child that says so, and the rows of the file in the parent.
 
 use super::file::{Entry, Item, Kind, Table};
 
@@ -58,6 +60,11 @@ fn overlay_entry(merged: &mut Table, child: Entry) {
         }
         None => merged.entries.push(child),
     }
+}
+
+/// `child` over `parent`, by the same rules: of what one event says, over what the file says for all.
+pub(crate) fn over(parent: &Entry, child: &Entry) -> Entry {
+    overlaid(parent.clone(), child.clone())
 }
 
 fn overlaid(parent: Entry, child: Entry) -> Entry {

@@ -12,6 +12,7 @@
 //! [`Fields`]: fhircast_gateway_adapter_api::Fields
 //! [`Grammar`]: fhircast_gateway_adapter_api::Grammar
 
+mod age;
 mod apply;
 pub mod cases;
 mod catalogue;
@@ -29,11 +30,13 @@ mod plan;
 mod present;
 mod reachable;
 mod refusal;
+mod retire;
 mod set;
 mod shipped;
 mod show;
 mod source;
 mod table;
+mod table_file;
 mod value;
 mod write;
 
@@ -45,6 +48,12 @@ pub use set::{Ambiguity, Mapping, MappingSet, Selection};
 pub use shipped::shipped;
 pub use source::{Origin, SourceFile};
 
+#[cfg(test)]
+mod event_tests;
+#[cfg(test)]
+mod retire_tests;
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

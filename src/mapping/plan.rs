@@ -4,8 +4,10 @@
 
 use fhircast_gateway_adapter_api::Path;
 
+use super::age::NotAfter;
 use super::condition::Condition;
 use super::expression::Template;
+use super::retire::MergeRule;
 use super::source::Origin;
 use crate::fhircast::EventName;
 
@@ -17,8 +19,31 @@ pub(crate) struct Plan {
     /// Which messages it speaks for; none for a base file, which others extend.
     pub(crate) accept: Option<Placed<Condition>>,
     pub(crate) session: SessionPlan,
+    /// When what a message tells happened, where the mapping says where that stands.
+    pub(crate) occurred: Option<Placed<Template>>,
     pub(crate) rules: Vec<EventRule>,
+    pub(crate) merges: Vec<MergeRule>,
+    /// Those of `[context.x]`, then those that single events have in place of them.
     pub(crate) resources: Vec<ResourcePlan>,
+}
+
+impl SessionPlan {
+    pub(crate) fn is_said(&self) -> bool {
+        self.user.is_some() || self.workstation.is_some()
+    }
+}
+
+impl Plan {
+    /// Who tells the user and the workstation of an event: the event itself, else the mapping.
+    pub(crate) fn session_of<'p>(
+        &'p self,
+        rule: Option<&'p EventRule>,
+    ) -> (Option<&'p Placed<Template>>, Option<&'p Placed<Template>>) {
+        let own = |which: fn(&SessionPlan) -> &Option<Placed<Template>>| {
+            rule.and_then(|rule| which(&rule.session).as_ref()).or(which(&self.session).as_ref())
+        };
+        (own(|session| &session.user), own(|session| &session.workstation))
+    }
 }
 
 /// Something, and the line it stands on.
@@ -42,6 +67,9 @@ pub(crate) struct EventRule {
     /// One event for each repetition.
     pub(crate) each: Option<Path>,
     pub(crate) when: Option<Condition>,
+    pub(crate) not_after: NotAfter,
+    /// Whose screen, where that differs from the mapping's own.
+    pub(crate) session: SessionPlan,
     pub(crate) slots: Vec<Slot>,
     pub(crate) origin: Origin,
 }
@@ -49,8 +77,10 @@ pub(crate) struct EventRule {
 /// A context entry of an event.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    /// The number of the mapping's resource.
+    /// Its number among the plan's resources.
     pub(crate) resource: usize,
+    /// The number by which the event's other resources name its id.
+    pub(crate) reference: usize,
     /// Without it the message is refused.
     pub(crate) required: bool,
     /// It must hold an identifier.

@@ -1,34 +1,49 @@
 //! What a message became, as JSON for people: printed by `map`, compared by cases.
 
 use fhircast_gateway_adapter_api::Fields;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::apply::{Mapped, MappedEvent, SessionWords};
 use super::set::Mapping;
-use crate::fhircast::ContextEntry;
+use crate::fhircast::{ContextEntry, Identifier};
 
 /// What a mapping made of a message. Its members stand in the order in which people read them.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Outcome<'m> {
-    Unaccepted { accepted: bool },
-    Refused { refused: String },
-    Mapped { session: Session<'m>, events: Vec<Event<'m>> },
-}
-
-#[derive(Serialize)]
-struct Session<'m> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<&'m str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    workstation: Option<&'m str>,
+    Unaccepted {
+        accepted: bool,
+    },
+    Refused {
+        refused: String,
+    },
+    Mapped {
+        session: &'m SessionWords,
+        events: Vec<Event<'m>>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        retired: Vec<Retired<'m>>,
+    },
 }
 
 #[derive(Serialize)]
 struct Event<'m> {
     event: &'m str,
+    /// Where it is another than the first one read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<&'m SessionWords>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    occurred: Option<Timestamp>,
     context: &'m [ContextEntry],
+}
+
+#[derive(Serialize)]
+struct Retired<'m> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system: Option<&'m str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'m str>,
 }
 
 impl Mapping {
@@ -53,14 +68,23 @@ impl Mapping {
 impl Mapped {
     /// The session and the events, as JSON.
     pub fn to_json(&self) -> String {
-        let SessionWords { user, workstation } = &self.session;
-        let session = Session { user: user.as_deref(), workstation: workstation.as_deref() };
-        text(&Outcome::Mapped { session, events: self.events.iter().map(event).collect() })
+        let events = self.events.iter().map(|event| self.event(event)).collect();
+        let retired = self.retired.iter().map(retired).collect();
+        text(&Outcome::Mapped { session: &self.session, events, retired })
+    }
+
+    fn event<'m>(&'m self, event: &'m MappedEvent) -> Event<'m> {
+        Event {
+            event: event.name.as_str(),
+            session: Some(&event.session).filter(|session| **session != self.session),
+            occurred: event.occurred,
+            context: &event.context,
+        }
     }
 }
 
-fn event(event: &MappedEvent) -> Event<'_> {
-    Event { event: event.name.as_str(), context: &event.context }
+fn retired(Identifier { system, value }: &Identifier) -> Retired<'_> {
+    Retired { system: system.as_deref(), value: value.as_deref() }
 }
 
 /// Texts, lists and resources that are JSON already: nothing of it fails to be JSON.

@@ -7,6 +7,7 @@ use super::apply::Refusal;
 use super::expression::{Expression, Operand, Pipeline, Template, View};
 use super::function::Call;
 use super::plan::{Element, EventRule, Node, ResourcePlan};
+use super::retire::MergeRule;
 
 /// One place that was looked at, and why nothing came of it.
 struct Trial {
@@ -36,6 +37,17 @@ pub(super) fn unidentified(rule: &EventRule, resource: &ResourcePlan, no_identif
     Refusal {
         fault: fault(&trials),
         reason: format!("{what}: {} ({})", explanation(&trials), rule.origin),
+        field: trials.first().map(|trial| trial.path.clone()),
+    }
+}
+
+/// The refusal of a message that merges patients and does not say which identifier is retired.
+pub(super) fn nothing_retired(rule: &MergeRule, view: &View<'_>) -> Refusal {
+    let mut trials = Vec::new();
+    try_node(&rule.identifier, None, view, &mut trials);
+    Refusal {
+        fault: fault(&trials),
+        reason: format!("a merge needs the retired identifier: {} ({})", explanation(&trials), rule.origin),
         field: trials.first().map(|trial| trial.path.clone()),
     }
 }

@@ -13,6 +13,7 @@ use super::file::{self, Kind, Table};
 use super::merge::merge;
 use super::plan::Plan;
 use super::source::{Origin, SourceFile, Sources};
+use super::table_file;
 
 /// The mappings in force.
 #[derive(Debug)]
@@ -57,10 +58,17 @@ impl MappingSet {
     pub fn load(files: &[SourceFile], grammars: &[&dyn Grammar]) -> Result<Self, Diagnostics> {
         let sources = Arc::new(Sources { files: files.to_vec() });
         let mut problems = Vec::new();
-        let trees =
-            sources.files.iter().enumerate().map(|(index, file)| file::parse(index, file, &mut problems)).collect();
+        let mut tree = |(index, file): (usize, &SourceFile)| match file.is_table() {
+            true => Table::default(),
+            false => file::parse(index, file, &mut problems),
+        };
+        let trees = sources.files.iter().enumerate().map(&mut tree).collect();
         let family = Family { sources: &sources, trees };
-        let merged: Vec<Option<Table>> = (0..files.len()).map(|file| family.merged(file, &mut problems)).collect();
+        let mut merge = |(file, source): (usize, &SourceFile)| match source.is_table() {
+            true => None,
+            false => family.merged(file, &mut problems),
+        };
+        let merged: Vec<Option<Table>> = files.iter().enumerate().map(&mut merge).collect();
         let mut compiler = Compiler { sources: &sources, grammars, problems };
         let mut mappings = BTreeMap::new();
         for (index, merged) in merged.into_iter().enumerate() {
@@ -184,10 +192,13 @@ impl Family<'_> {
         let mut merged: Option<Table> = None;
         for member in self.lineage(file, problems)?.into_iter().rev() {
             let own = self.trees[member].clone();
-            merged = Some(match merged {
+            let mut both = match merged {
                 Some(parent) => merge(parent, own),
                 None => own,
-            });
+            };
+            // Before the next one is laid over it: that may replace a table from a file, or add to its rows.
+            table_file::read_named(&mut both, self.sources, problems);
+            merged = Some(both);
         }
         merged
     }
@@ -201,9 +212,10 @@ impl Family<'_> {
                 problems.push(Problem::new(entry.item.place, "`extends` must be a string: the name of one mapping"));
                 return None;
             };
-            let names = || self.sources.files.iter().map(|file| file.name.as_str());
-            let Some(parent) = names().position(|name| name == text.text) else {
-                let help = did_you_mean(&text.text, names().collect::<Vec<_>>());
+            let mappings = || self.sources.files.iter().enumerate().filter(|(_, file)| !file.is_table());
+            let Some((parent, _)) = mappings().find(|(_, file)| file.name == text.text) else {
+                let names: Vec<&str> = mappings().map(|(_, file)| file.name.as_str()).collect();
+                let help = did_you_mean(&text.text, names);
                 problems.push(Problem::new(text.whole(), format!("there is no mapping `{}`", text.text)).help(help));
                 return None;
             };

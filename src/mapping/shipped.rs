@@ -3,9 +3,19 @@
 use super::source::SourceFile;
 
 /// Name and text of each, by name.
-const SHIPPED: [(&str, &str); 2] = [
+const SHIPPED: [(&str, &str); 12] = [
+    ("hl7v2/appointments", include_str!("../../mappings/hl7v2/appointments.toml")),
+    ("hl7v2/document-status", include_str!("../../mappings/hl7v2/document-status.toml")),
+    ("hl7v2/documents", include_str!("../../mappings/hl7v2/documents.toml")),
+    ("hl7v2/imaging-orders", include_str!("../../mappings/hl7v2/imaging-orders.toml")),
+    ("hl7v2/order-status", include_str!("../../mappings/hl7v2/order-status.toml")),
+    ("hl7v2/patient", include_str!("../../mappings/hl7v2/patient.toml")),
     ("hl7v2/radiology", include_str!("../../mappings/hl7v2/radiology.toml")),
+    ("hl7v2/registration-desk", include_str!("../../mappings/hl7v2/registration-desk.toml")),
+    ("hl7v2/result-status", include_str!("../../mappings/hl7v2/result-status.toml")),
+    ("hl7v2/z-segment", include_str!("../../mappings/hl7v2/z-segment.toml")),
     ("vendors/acme-ris", include_str!("../../mappings/vendors/acme-ris.toml")),
+    ("vendors/vista-radiology", include_str!("../../mappings/vendors/vista-radiology.toml")),
 ];
 
 /// The mapping files that come with the program.
@@ -15,9 +25,10 @@ pub fn shipped() -> Vec<SourceFile> {
 }
 
 impl SourceFile {
-    /// The file of the mapping `name` in the folder `mappings`.
+    /// The file of the mapping `name` in the folder `mappings`; of a table, if the name ends in `.csv`.
     pub fn named(name: &str, text: &str) -> Self {
-        Self { name: name.to_owned(), path: format!("mappings/{name}.toml"), text: text.to_owned() }
+        let extension = if name.ends_with(".csv") { "" } else { ".toml" };
+        Self { name: name.to_owned(), path: format!("mappings/{name}{extension}"), text: text.to_owned() }
     }
 }
 

@@ -5,15 +5,22 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// One mapping file.
+/// One mapping file, or a CSV file that mappings take a table from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
-    /// The mapping's name, by which `extends` and a listener call it: `vendors/acme-ris`.
+    /// The mapping's name, by which `extends` and a listener call it: `vendors/acme-ris`. A table's file has its extension too.
     pub name: String,
-    /// What diagnostics call the file: `mappings/vendors/acme-ris.toml`.
+    /// What diagnostics call the file: `mappings/vendors/acme-ris.toml`. Ends in `.csv` for a table.
     pub path: String,
-    /// The TOML in it.
+    /// The TOML or CSV in it.
     pub text: String,
+}
+
+impl SourceFile {
+    /// Whether it is a table, and no mapping.
+    pub fn is_table(&self) -> bool {
+        self.path.ends_with(".csv")
+    }
 }
 
 /// A line of a mapping file, as people are shown it: `mappings/vendors/acme-ris.toml:14`.

@@ -13,9 +13,10 @@ use super::key_cache::KeyCache;
 use super::secrets::Secrets;
 use super::settings::AuthSettings;
 use super::static_tokens::{StaticToken, StaticTokens};
+use super::token_endpoint::{SHORTEST_SECRET, TokenIssuer};
 use super::{AuthenticationError, Grant};
 use crate::clock::{Clock, timestamp};
-use crate::store::{SecretFileError, sha_256};
+use crate::store::{SecretFileError, SiteKey, sha_256};
 
 /// Tells who sends a request and what that grants. Cheap to clone; all clones share their caches.
 #[derive(Clone)]
@@ -25,6 +26,7 @@ pub struct Authenticator(Option<Arc<Sources>>);
 struct Sources {
     clock: Arc<dyn Clock>,
     fixed: StaticTokens,
+    own: Option<Arc<TokenIssuer>>,
     issuers: Vec<Issuer>,
     introspection: Option<Introspection>,
 }
@@ -32,6 +34,15 @@ struct Sources {
 /// Why there is no authenticator.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticatorError {
+    /// A client's secret is easily guessed, or is spelt differently by different clients.
+    #[error(
+        "each secret of `auth.client.{name}` must be {SHORTEST_SECRET} or more letters, digits and -._~: make one with \
+         `openssl rand -hex 32`"
+    )]
+    ClientSecret {
+        /// The name of its table.
+        name: String,
+    },
     /// The settings cannot be used.
     #[error("the [auth] settings cannot be used: {}", lines(.0))]
     Settings(Vec<AuthProblem>),
@@ -44,6 +55,12 @@ pub enum AuthenticatorError {
          `openssl rand -hex 32`"
     )]
     Token {
+        /// The name of its table.
+        name: String,
+    },
+    /// Two clients have the same secret, or one has it twice.
+    #[error("`auth.client.{name}` has a secret that is there already: give each client its own")]
+    SameClientSecret {
         /// The name of its table.
         name: String,
     },
@@ -70,17 +87,22 @@ impl Authenticator {
         Self(None)
     }
 
-    /// What `settings` say, with their files read and their providers asked over the network.
+    /// What `settings` say, with their files read, their providers asked over the network, and the gateway's own tokens
+    /// sealed with `site_key`.
     ///
     /// # Errors
     /// When settings or files cannot be used; no provider is asked yet.
-    pub fn from_settings(settings: &AuthSettings, clock: Arc<dyn Clock>) -> Result<Self, AuthenticatorError> {
+    pub fn from_settings(
+        settings: &AuthSettings,
+        site_key: &SiteKey,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, AuthenticatorError> {
         if settings.is_open() {
             let problems = settings.problems();
             return if problems.is_empty() { Ok(Self::open()) } else { Err(AuthenticatorError::Settings(problems)) };
         }
         let secrets = Secrets::read(settings).map_err(AuthenticatorError::Files)?;
-        Self::new(settings, &secrets, clock, Arc::new(HttpFetch::new()?))
+        Self::new(settings, &secrets, site_key, clock, Arc::new(HttpFetch::new()?))
     }
 
     /// What `settings` say, with `secrets` from their files and providers asked by `fetch`.
@@ -90,6 +112,7 @@ impl Authenticator {
     pub fn new(
         settings: &AuthSettings,
         secrets: &Secrets,
+        site_key: &SiteKey,
         clock: Arc<dyn Clock>,
         fetch: Arc<dyn Fetch>,
     ) -> Result<Self, AuthenticatorError> {
@@ -101,14 +124,20 @@ impl Authenticator {
             return Ok(Self::open());
         }
         let fixed = fixed_tokens(settings, secrets)?;
+        let own = TokenIssuer::new(settings, secrets, site_key)?.map(Arc::new);
         let issuers = issuers(settings, &clock, &fetch)?;
         let introspection = introspection(settings, secrets, &clock, &fetch)?;
-        Ok(Self(Some(Arc::new(Sources { clock, fixed, issuers, introspection }))))
+        Ok(Self(Some(Arc::new(Sources { clock, fixed, own, issuers, introspection }))))
     }
 
     /// Whether everybody is let in.
     pub fn is_open(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// Who gives the gateway's own tokens; nobody where no client is configured.
+    pub fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        self.0.as_ref()?.own.clone()
     }
 
     /// What the sender of a request with this `Authorization` header is granted (SUB-14). A grant may hold no scope for
@@ -128,6 +157,9 @@ impl Sources {
     async fn judge(&self, token: &str) -> Result<Grant, AuthenticationError> {
         let (hash, now) = (sha_256(token.as_bytes()), timestamp(&*self.clock));
         if let Some(judged) = self.fixed.find(&hash, now) {
+            return judged;
+        }
+        if let Some(judged) = self.own.as_ref().and_then(|own| own.judge(token, now)) {
             return judged;
         }
         if let Some(judged) = Issuer::judge(&self.issuers, token, now).await {

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::Topics;
 use super::fetch::provider_url;
-use super::settings::{AuthSettings, IntrospectionSettings, IssuerSettings, StaticTokenSettings};
+use super::settings::{AuthSettings, ClientSettings, IntrospectionSettings, IssuerSettings, StaticTokenSettings};
 use crate::fhircast::Scopes;
 
 /// One mistake in the `[auth]` settings.
@@ -22,6 +22,11 @@ pub struct AuthProblem {
 
 const MOST_ISSUERS: usize = 16;
 const MOST_STATIC_TOKENS: usize = 64;
+const MOST_CLIENTS: usize = 256;
+const MOST_SECRETS: usize = 2;
+/// So that a token that spells them out stays short enough for a header.
+const LONGEST_SCOPES: usize = 2048;
+const MOST_TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 const MOST_LEEWAY: SignedDuration = SignedDuration::from_mins(5);
 const MOST_KEEP_KEYS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
@@ -33,6 +38,9 @@ impl AuthSettings {
         self.check_counts(&mut found);
         for (name, token) in &self.token {
             check_static_token(&mut found, &["auth", "token", name], token);
+        }
+        for (name, client) in &self.client {
+            check_client(&mut found, &["auth", "client", name], client);
         }
         for (name, issuer) in &self.issuer {
             check_issuer(&mut found, &["auth", "issuer", name], issuer);
@@ -46,7 +54,8 @@ impl AuthSettings {
 
     /// A site that configures tokens and forgets to ask for them would be open without knowing.
     fn check_mode(&self, found: &mut Found) {
-        let sources = !self.token.is_empty() || !self.issuer.is_empty() || self.introspection.is_some();
+        let tables = [self.token.is_empty(), self.client.is_empty(), self.issuer.is_empty()];
+        let sources = tables.contains(&false) || self.introspection.is_some();
         if self.is_open() && sources {
             let help = "set auth.mode = \"bearer\" to ask for tokens, or take out the sources of tokens below [auth]";
             found.add(
@@ -57,15 +66,18 @@ impl AuthSettings {
             );
         }
         if !self.is_open() && !sources {
-            let help = "add [auth.issuer.NAME], [auth.introspection] or, for a trial, [auth.token.NAME]";
+            let help =
+                "add [auth.issuer.NAME], [auth.introspection], [auth.client.NAME] or, for a trial, [auth.token.NAME]";
             found.add(&["auth"], "mode", "`auth.mode` is \"bearer\", but nothing says which tokens are good", help);
         }
     }
 
     fn check_counts(&self, found: &mut Found) {
-        for (key, number, most) in
-            [("issuer", self.issuer.len(), MOST_ISSUERS), ("token", self.token.len(), MOST_STATIC_TOKENS)]
-        {
+        for (key, number, most) in [
+            ("client", self.client.len(), MOST_CLIENTS),
+            ("issuer", self.issuer.len(), MOST_ISSUERS),
+            ("token", self.token.len(), MOST_STATIC_TOKENS),
+        ] {
             if number > most {
                 let message = format!("`auth.{key}` has {number} entries, and may have {most}");
                 found.add(&["auth"], key, &message, "take some out");
@@ -90,10 +102,19 @@ fn check_static_token(found: &mut Found, path: &[&str], token: &StaticTokenSetti
     if token.file.as_os_str().is_empty() {
         found.needs(path, "file", "name the file that holds the token: file = \"/etc/fhircast-gateway/trial.token\"");
     }
-    if token.scopes.trim().is_empty() {
+    check_scopes(found, path, &token.scopes);
+    let topics = token.topics.as_deref().unwrap_or(&[]);
+    if token.topics.is_some() && (topics.is_empty() || topics.len() > Topics::MOST) {
+        let message = format!("`{}.topics` must name 1 to {} topics", path.join("."), Topics::MOST);
+        found.add(path, "topics", &message, "leave it out for a token that is bound to no topic");
+    }
+}
+
+fn check_scopes(found: &mut Found, path: &[&str], scopes: &str) {
+    if scopes.trim().is_empty() {
         found.needs(path, "scopes", "say what it grants: scopes = \"fhircast/*.read fhircast/Patient-open.write\"");
     }
-    for scope in token.scopes.split(' ').filter(|scope| !scope.is_empty() && Scopes::parse(scope).is_empty()) {
+    for scope in scopes.split(' ').filter(|scope| !scope.is_empty() && Scopes::parse(scope).is_empty()) {
         let message = format!("`{}.scopes`: `{}` grants nothing", path.join("."), scope.escape_default());
         found.add(
             path,
@@ -102,11 +123,39 @@ fn check_static_token(found: &mut Found, path: &[&str], token: &StaticTokenSetti
             "a scope is fhircast/<event or *>.<read, write or *>, and a space parts two",
         );
     }
-    let topics = token.topics.as_deref().unwrap_or(&[]);
-    if token.topics.is_some() && (topics.is_empty() || topics.len() > Topics::MOST) {
-        let message = format!("`{}.topics` must name 1 to {} topics", path.join("."), Topics::MOST);
-        found.add(path, "topics", &message, "leave it out for a token that is bound to no topic");
+}
+
+fn check_client(found: &mut Found, path: &[&str], client: &ClientSettings) {
+    if !path.last().is_some_and(|name| super::token_endpoint::is_client_id(name)) {
+        let message = format!("`{}` is no client_id", path.join(".").escape_default());
+        let help = "give it 1 to 64 letters, digits and -._~, which every client sends alike";
+        found.table(path, &message, help);
     }
+    let files = &client.secret_files;
+    if files.is_empty() || files.iter().any(|file| file.as_os_str().is_empty()) {
+        let help = "name the file that holds its secret: secret_files = [\"/etc/fhircast-gateway/NAME.secret\"]";
+        found.needs(path, "secret_files", help);
+    }
+    if files.len() > MOST_SECRETS {
+        let message = format!("`{}.secret_files` may name {MOST_SECRETS} files", path.join("."));
+        found.add(path, "secret_files", &message, "one, and a second while the secret is being changed");
+    }
+    check_scopes(found, path, &client.scopes);
+    if client.scopes.len() > LONGEST_SCOPES {
+        let message = format!("`{}.scopes` is longer than {LONGEST_SCOPES} characters", path.join("."));
+        found.add(path, "scopes", &message, "write fhircast/*.read in the place of many events");
+    }
+    if client.user.as_deref().is_some_and(|user| !super::token_endpoint::is_user(user)) {
+        let message = format!("`{}.user` is no user's name", path.join("."));
+        found.add(
+            path,
+            "user",
+            &message,
+            "write it as the older systems do, or leave it out: then the client names it",
+        );
+    }
+    let least = SignedDuration::from_secs(10);
+    check_time(found, path, "token_lifetime", client.token_lifetime, (least, MOST_TOKEN_LIFETIME));
 }
 
 fn check_issuer(found: &mut Found, path: &[&str], issuer: &IssuerSettings) {
@@ -182,6 +231,12 @@ impl Found {
         self.0.push(AuthProblem { path, message: message.to_owned(), help: help.to_owned() });
     }
 
+    /// A mistake in the name of a table.
+    fn table(&mut self, table: &[&str], message: &str, help: &str) {
+        let path = table.iter().copied().map(str::to_owned).collect();
+        self.0.push(AuthProblem { path, message: message.to_owned(), help: help.to_owned() });
+    }
+
     fn needs(&mut self, table: &[&str], key: &str, help: &str) {
         self.add(table, key, &format!("`{}` needs `{key}`", table.join(".")), help);
     }
@@ -205,12 +260,13 @@ mod tests {
     const ISSUER: &str = "mode = 'bearer'\n[issuer.a]\nissuer = 'https://i.example'\naudiences = ['hub']\n\
         jwks = 'https://i.example/jwks'\n";
     const TOKEN: &str = "mode = 'bearer'\n[token.a]\nfile = '/t'\nscopes = 'fhircast/*.read'\n";
+    const CLIENT: &str = "mode = 'bearer'\n[client.a]\nsecret_files = ['/s']\nscopes = 'fhircast/*.read'\n";
     const INTROSPECTION: &str = "mode = 'bearer'\n[introspection]\nendpoint = 'https://i.example/introspect'\n\
         client_id = 'hub'\nclient_secret_file = '/s'\n";
 
     #[test]
     fn settings_that_can_be_used_have_no_problems() {
-        for good in ["", ISSUER, TOKEN, INTROSPECTION] {
+        for good in ["", ISSUER, TOKEN, CLIENT, INTROSPECTION] {
             assert!(problems(good).is_empty(), "{good}");
         }
         assert!(AuthSettings::default().is_open());
@@ -243,6 +299,22 @@ mod tests {
             (with(TOKEN, "scopes = ' '"), "auth.token.a.scopes", "needs `scopes`"),
             (with(TOKEN, "scopes = 'fhircast/*.reed'"), "auth.token.a.scopes", "`fhircast/*.reed` grants nothing"),
             (with(TOKEN, "topics = []"), "auth.token.a.topics", "1 to 64 topics"),
+            (CLIENT.replace("bearer", "none"), "auth.mode", "would not be asked for"),
+            (CLIENT.replace("client.a", "client.'a b'"), "auth.client.a b", "is no client_id"),
+            (CLIENT.replace("client.a", "client.''"), "auth.client.", "is no client_id"),
+            (with(CLIENT, "secret_files = []"), "auth.client.a.secret_files", "needs `secret_files`"),
+            (with(CLIENT, "secret_files = ['']"), "auth.client.a.secret_files", "name the file"),
+            (with(CLIENT, "secret_files = ['/1', '/2', '/3']"), "auth.client.a.secret_files", "may name 2 files"),
+            (with(CLIENT, "scopes = ''"), "auth.client.a.scopes", "needs `scopes`"),
+            (with(CLIENT, "scopes = 'openid'"), "auth.client.a.scopes", "`openid` grants nothing"),
+            (
+                with(CLIENT, &format!("scopes = '{}'", "fhircast/*.read ".repeat(200))),
+                "auth.client.a.scopes",
+                "longer than 2048",
+            ),
+            (with(CLIENT, "user = ' '"), "auth.client.a.user", "is no user's name"),
+            (with(CLIENT, "token_lifetime = '61m'"), "auth.client.a.token_lifetime", "give it 10s to 1h"),
+            (with(CLIENT, "token_lifetime = '0s'"), "auth.client.a.token_lifetime", "give it 10s to 1h"),
             (with(INTROSPECTION, "endpoint = 'nowhere'"), "auth.introspection.endpoint", "is not a URL"),
             (with(INTROSPECTION, "client_id = ''"), "auth.introspection.client_id", "needs `client_id`"),
             (with(INTROSPECTION, "client_secret_file = ''"), "auth.introspection.client_secret_file", "name the file"),

@@ -1,7 +1,7 @@
 //! Who may use the hub: bearer tokens (RFC 6750), and what each grants.
 //!
-//! A token's way: the header's value (`bearer`) → the fixed tokens (`static_tokens`) → the issuer that it names
-//! (`jwt`, with the keys of `key_cache`) → the endpoint that is asked about all others (`introspection`) → a
+//! A token's way: the header's value (`bearer`) → the fixed tokens (`static_tokens`) → the gateway's own
+//! (`token_endpoint`, which also gives them) → the issuer that it names (`jwt`, with the keys of `key_cache`) → the endpoint that is asked about all others (`introspection`) → a
 //! [`Grant`]. Whether the grant covers what a request asks for is the hub's to say.
 //!
 //! What holds everywhere: a token, its claims and secrets are in no error and no log; every cache is bounded; what cannot
@@ -26,6 +26,7 @@ mod secrets;
 mod settings;
 mod static_tokens;
 mod tls;
+mod token_endpoint;
 
 pub use algorithm::SignatureAlgorithm;
 pub use authenticator::{Authenticator, AuthenticatorError};
@@ -36,8 +37,11 @@ pub use fetch::{Fetch, FetchError, FetchRequest, FetchResponse};
 pub use grant::{Grant, Topics};
 pub use http_fetch::{HttpFetch, HttpFetchError, PATIENCE};
 pub use secrets::Secrets;
-pub use settings::{AuthMode, AuthSettings, IntrospectionSettings, IssuerSettings, StaticTokenSettings};
+pub use settings::{
+    AuthMode, AuthSettings, ClientSettings, IntrospectionSettings, IssuerSettings, StaticTokenSettings,
+};
 pub use tls::{ServerTls, TlsError, TlsSettings};
+pub use token_endpoint::{IssuedToken, TokenError, TokenIssuer};
 
 #[cfg(test)]
 mod testing;

@@ -10,6 +10,8 @@ use crate::store::{Secret, SecretFileError, secret_file};
 pub struct Secrets {
     /// The fixed tokens by the name of their table.
     pub tokens: BTreeMap<String, Secret>,
+    /// The secrets of the clients by the name of their table.
+    pub clients: BTreeMap<String, Vec<Secret>>,
     /// The password at the introspection endpoint.
     pub introspection: Option<Secret>,
 }
@@ -28,6 +30,14 @@ impl Secrets {
             match secret_file(&token.file) {
                 Ok(secret) => drop(secrets.tokens.insert(name.clone(), secret)),
                 Err(error) => errors.push(error),
+            }
+        }
+        for (name, client) in &settings.client {
+            for file in &client.secret_files {
+                match secret_file(file) {
+                    Ok(secret) => secrets.clients.entry(name.clone()).or_default().push(secret),
+                    Err(error) => errors.push(error),
+                }
             }
         }
         match settings.introspection.as_ref().map(|introspection| secret_file(&introspection.client_secret_file)) {

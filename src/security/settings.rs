@@ -16,6 +16,8 @@ pub struct AuthSettings {
     pub mode: AuthMode,
     /// `[auth.token.NAME]`: fixed tokens for trials, by name.
     pub token: BTreeMap<String, StaticTokenSettings>,
+    /// `[auth.client.NAME]`: who gets tokens from the gateway itself, by `client_id` (SMA-01).
+    pub client: BTreeMap<String, ClientSettings>,
     /// `[auth.issuer.NAME]`: who signs tokens that the hub verifies by itself.
     pub issuer: BTreeMap<String, IssuerSettings>,
     /// `[auth.introspection]`: who is asked about all other tokens.
@@ -45,6 +47,23 @@ pub struct StaticTokenSettings {
     pub topics: Option<Vec<String>>,
     /// When it ends; never where this is left out.
     pub expires: Option<Timestamp>,
+}
+
+/// `[auth.client.NAME]`: a client that gets its tokens at the gateway's own token endpoint (RFC 6749 section 4.4), and with
+/// them its `hub.url` and `hub.topic` (SMA-01). The name is its `client_id`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientSettings {
+    /// The files that hold its secret, each readable by its owner only: one, or two while the secret is being changed.
+    pub secret_files: Vec<PathBuf>,
+    /// What it may be granted: FHIRcast scopes, space separated (SCO-01).
+    pub scopes: String,
+    /// Whose session it follows; where this is left out, the client names the user, and may name any.
+    pub user: Option<String>,
+    /// The mount that its `hub.url` names; the one that is announced where this is left out.
+    pub mount: Option<String>,
+    /// How long its tokens last.
+    pub token_lifetime: SignedDuration,
 }
 
 /// `[auth.issuer.NAME]`: an identity provider whose tokens are JWTs (RFC 7519, RFC 9068).
@@ -96,6 +115,18 @@ impl Default for IssuerSettings {
             topic_claim: None,
             leeway: SignedDuration::from_secs(30),
             keep_keys: SignedDuration::from_hours(24),
+        }
+    }
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            secret_files: Vec::new(),
+            scopes: String::new(),
+            user: None,
+            mount: None,
+            token_lifetime: SignedDuration::from_mins(5),
         }
     }
 }

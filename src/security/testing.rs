@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::clock::Manual;
-use crate::store::Secret;
+use crate::store::{Secret, SiteKey};
 
 /// The time that every test starts at.
 pub(super) const NOW: i64 = 1_800_000_000;
@@ -219,7 +219,11 @@ impl Fetch for Provider {
 /// An authenticator with `settings` that asks `provider`.
 pub(super) fn authenticator(settings: &AuthSettings, clock: &Arc<Manual>, provider: &Arc<Provider>) -> Authenticator {
     let secrets = Secrets { introspection: Some(Secret::new("s:cret")), ..Secrets::default() };
-    Authenticator::new(settings, &secrets, Arc::clone(clock) as _, Arc::clone(provider) as _).unwrap()
+    Authenticator::new(settings, &secrets, &site_key(), Arc::clone(clock) as _, Arc::clone(provider) as _).unwrap()
+}
+
+pub(super) fn site_key() -> SiteKey {
+    SiteKey::from_bytes(&[7; 32])
 }
 
 /// What `authenticator` says of `token`.

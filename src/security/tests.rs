@@ -149,7 +149,7 @@ fn fixed(name: &str, scopes: &str) -> (String, StaticTokenSettings) {
 
 fn secrets(tokens: &[(&str, &str)]) -> Secrets {
     let tokens = tokens.iter().map(|(name, token)| ((*name).to_owned(), Secret::new(*token))).collect();
-    Secrets { tokens, introspection: None }
+    Secrets { tokens, ..Secrets::default() }
 }
 
 const ONE: &str = "0123456789abcdef0123456789abcdef";
@@ -168,7 +168,8 @@ async fn sub_14_fixed_tokens_grant_what_their_table_says_until_they_end() {
     one.expires = Some(jiff::Timestamp::from_second(NOW + 60).unwrap());
     let secrets = secrets(&[("one", ONE), ("other", OTHER)]);
     let authenticator =
-        Authenticator::new(&settings, &secrets, Arc::clone(&clock) as _, Arc::clone(&provider) as _).unwrap();
+        Authenticator::new(&settings, &secrets, &site_key(), Arc::clone(&clock) as _, Arc::clone(&provider) as _)
+            .unwrap();
     let grant = judge(&authenticator, ONE).await.unwrap();
     assert!(grant.permits_topic("drjones") && !grant.permits_topic("drxray"));
     assert!(!grant.scopes.can_write(&crate::fhircast::EventName::parse("Patient-open").unwrap()));
@@ -190,7 +191,7 @@ fn sec_04_an_authenticator_is_made_of_sound_settings_only() {
         ..AuthSettings::default()
     };
     let made = |settings: &AuthSettings, secrets: &Secrets| {
-        let made = Authenticator::new(settings, secrets, Arc::new(System), Provider::telling(&json!({})));
+        let made = Authenticator::new(settings, secrets, &site_key(), Arc::new(System), Provider::telling(&json!({})));
         made.map_err(|error| error.to_string())
     };
     assert!(!made(&settings, &secrets(&[("one", ONE), ("other", OTHER)])).unwrap().is_open());
@@ -206,7 +207,7 @@ fn sec_04_an_authenticator_is_made_of_sound_settings_only() {
     let holes = AuthSettings { mode: AuthMode::Bearer, ..AuthSettings::default() };
     assert!(made(&holes, &Secrets::default()).unwrap_err().contains("nothing says which tokens are good"));
     assert!(made(&AuthSettings::default(), &Secrets::default()).unwrap().is_open());
-    let open = Authenticator::from_settings(&AuthSettings::default(), Arc::new(System)).unwrap();
+    let open = Authenticator::from_settings(&AuthSettings::default(), &site_key(), Arc::new(System)).unwrap();
     assert!(open.is_open());
 }
 
@@ -218,7 +219,7 @@ fn sec_04_files_with_secrets_are_read_and_their_absence_is_reported() {
         ..AuthSettings::default()
     };
     settings.token.get_mut("one").unwrap().file = "/proc/no-such/token".into();
-    let error = Authenticator::from_settings(&settings, Arc::new(System)).unwrap_err().to_string();
+    let error = Authenticator::from_settings(&settings, &site_key(), Arc::new(System)).unwrap_err().to_string();
     assert!(error.contains("/proc/no-such/token"), "{error}");
 }
 

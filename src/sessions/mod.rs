@@ -106,10 +106,13 @@ fn forget_oldest(sessions: &mut HashMap<String, Session>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Nobody;
+    use crate::config::{Merged, Nobody};
 
     fn directory(topic: TopicRule, max: usize) -> Directory {
-        Directory::new(SiteKey::from_bytes(&[7; 32]), &SessionsConfig { topic, nobody: Nobody::Reject, max })
+        Directory::new(
+            SiteKey::from_bytes(&[7; 32]),
+            &SessionsConfig { topic, nobody: Nobody::Reject, merged: Merged::Close, max },
+        )
     }
 
     fn seat(user: &str, workstation: &str) -> Seat {

@@ -35,9 +35,9 @@ pub struct Record {
     pub kind: String,
     /// The mapping that spoke for it.
     pub mapping: Option<String>,
-    /// `accepted`, `ignored`, `rejected`, `unavailable`; `duplicate` for a resend.
+    /// `accepted`, `too old`, `ignored`, `rejected`, `unavailable`; `duplicate` for a resend.
     pub outcome: &'static str,
-    /// Why, where it was refused or ignored.
+    /// Why, where it was refused or ignored, or something of it was too old to be shown.
     pub reason: Option<String>,
     /// The topic its events went to.
     pub topic: Option<String>,

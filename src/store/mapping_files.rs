@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// One mapping file: its name as `extends` writes it, where it stands, and its text.
+/// One file of the mappings' folder: its name as `extends` writes it, where it stands, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappingFile {
     /// `vendors/acme-ris`
@@ -33,7 +33,7 @@ pub enum MappingFilesError {
         path: PathBuf,
     },
     /// A file is larger than any mapping.
-    #[error("{} is larger than a mapping can be ({LARGEST} bytes)", path.display())]
+    #[error("{} is larger than a mapping or a table can be ({LARGEST} bytes)", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::{hmac, rand};
 
 /// 256 random bits, made at the first start and kept in the store's directory, readable by its owner only.
+#[derive(Clone)]
 pub struct SiteKey(hmac::Key);
 
 /// Why there is no site key.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use fhircast_gateway::audit::AuditLog;
 use fhircast_gateway::client::{Frame, Subscriber, SubscriberOptions};
 use fhircast_gateway::clock::{Clock, Manual};
 use fhircast_gateway::http::{self, HttpSettings};
@@ -39,23 +40,31 @@ impl Bench {
         settings: HubSettings,
         authenticator: impl FnOnce(Arc<dyn Clock>) -> Authenticator,
     ) -> Self {
-        Self::with_all(settings, HttpSettings::default(), authenticator).await
+        Self::with_all(settings, HttpSettings::default(), AuditLog::off(), authenticator).await
+    }
+
+    pub(crate) async fn with_audit(
+        audit: AuditLog,
+        authenticator: impl FnOnce(Arc<dyn Clock>) -> Authenticator,
+    ) -> Self {
+        Self::with_all(HubSettings::default(), HttpSettings::default(), audit, authenticator).await
     }
 
     pub(crate) async fn with_http(settings: HubSettings, http: HttpSettings) -> Self {
-        Self::with_all(settings, http, |_| Authenticator::open()).await
+        Self::with_all(settings, http, AuditLog::off(), |_| Authenticator::open()).await
     }
 
     async fn with_all(
         settings: HubSettings,
         http: HttpSettings,
+        audit: AuditLog,
         authenticator: impl FnOnce(Arc<dyn Clock>) -> Authenticator,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let clock = Arc::new(Manual::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_777_882_530)));
         let authenticator = authenticator(Arc::clone(&clock) as _);
-        let hub = Hub::with_authenticator(settings, Arc::clone(&clock) as _, authenticator);
+        let hub = Hub::start(settings, Arc::clone(&clock) as _, authenticator, audit);
         let shutdown = CancellationToken::new();
         tokio::spawn(http::serve(listener, None, hub.routes(), http, shutdown.clone()));
         Self { url: format!("http://{address}/hub"), hub, address, clock, shutdown }

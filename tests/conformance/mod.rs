@@ -1,5 +1,6 @@
 //! The hub against the clause catalogue, over real sockets: each test is named for the clause that it proves.
 
+mod audit;
 mod content;
 mod context;
 mod discovery;
@@ -15,4 +16,5 @@ pub(crate) mod socket;
 mod strict;
 mod subscribing;
 mod verify;
+mod virtual_time;
 mod webhooks;

@@ -153,6 +153,7 @@ async fn the_gateways_own_events_are_held_to_the_same_rules() {
         timestamp: "2026-05-04T08:15:30Z".parse().unwrap(),
         name: EventName::parse("Patient-open").unwrap(),
         context,
+        occurred: None,
     };
     let entry = ContextEntry { key: "patient".into(), resource: to_raw_value(&patient).unwrap() };
     let published = bench.hub.publish("t1", new(vec![entry])).await.unwrap();

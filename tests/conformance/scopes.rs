@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fhircast_gateway::clock::Clock;
 use fhircast_gateway::hub::HubSettings;
 use fhircast_gateway::security::{AuthSettings, Authenticator, HttpFetch, Secrets};
-use fhircast_gateway::store::Secret;
+use fhircast_gateway::store::{Secret, SiteKey};
 use serde_json::json;
 
 use super::fixture::{Answer, Bench, event, put, report_event, subscription, update_event};
@@ -48,28 +49,30 @@ pub(super) async fn guarded() -> Bench {
 }
 
 async fn guarded_with(hub: HubSettings) -> Bench {
+    Bench::with_authenticator(hub, authenticator).await
+}
+
+pub(super) fn authenticator(clock: Arc<dyn Clock>) -> Authenticator {
     let settings: AuthSettings = toml::from_str(TOKENS).unwrap();
     let tokens: BTreeMap<_, _> = settings.token.keys().map(|name| (name.clone(), Secret::new(token(name)))).collect();
-    let secrets = Secrets { tokens, introspection: None };
-    Bench::with_authenticator(hub, |clock| {
-        Authenticator::new(&settings, &secrets, clock, Arc::new(HttpFetch::new().unwrap())).unwrap()
-    })
-    .await
+    let secrets = Secrets { tokens, ..Secrets::default() };
+    let key = SiteKey::from_bytes(&[7; 32]);
+    Authenticator::new(&settings, &secrets, &key, clock, Arc::new(HttpFetch::new().unwrap())).unwrap()
 }
 
 impl Bench {
-    async fn form_as(&self, name: &str, parameters: &str) -> Answer {
+    pub(super) async fn form_as(&self, name: &str, parameters: &str) -> Answer {
         let headers =
             format!("Authorization: Bearer {}\r\nContent-Type: application/x-www-form-urlencoded\r\n", token(name));
         self.post_with("/hub", &headers, parameters.as_bytes()).await
     }
 
-    async fn publish_as(&self, name: &str, event: &serde_json::Value) -> Answer {
+    pub(super) async fn publish_as(&self, name: &str, event: &serde_json::Value) -> Answer {
         let headers = format!("Authorization: Bearer {}\r\nContent-Type: application/json\r\n", token(name));
         self.post_with("/hub", &headers, event.to_string().as_bytes()).await
     }
 
-    async fn get_as(&self, name: &str, path: &str) -> Answer {
+    pub(super) async fn get_as(&self, name: &str, path: &str) -> Answer {
         let head = format!(
             "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
             token(name)
@@ -78,7 +81,7 @@ impl Bench {
     }
 }
 
-fn endpoint(answer: &Answer) -> String {
+pub(super) fn endpoint(answer: &Answer) -> String {
     answer.json()["hub.channel.endpoint"].as_str().unwrap().to_owned()
 }
 

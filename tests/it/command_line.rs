@@ -55,21 +55,27 @@ impl Running {
         line.split_whitespace().nth(1).unwrap()
     }
 
-    fn interrupt(mut self) -> (i32, String, String) {
+    fn interrupt(&mut self) -> (i32, String, String) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
         let rest = self.lines.by_ref().map(Result::unwrap).collect::<Vec<_>>().join("\n");
         let mut errors = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
-        std::fs::remove_dir_all(&self.directory).unwrap();
         (code, rest, errors)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
 
 #[test]
 fn run_tells_its_addresses_serves_and_ends_cleanly_on_ctrl_c() {
-    let gateway = Running::start();
+    let mut gateway = Running::start();
     let said = gateway.said.join("\n");
     for word in ["hub.url", "adapter ris", "operator", "vendors/acme-ris"] {
         assert!(said.contains(word), "no {word} in {said}");
@@ -85,7 +91,7 @@ fn run_tells_its_addresses_serves_and_ends_cleanly_on_ctrl_c() {
     heard.read_line(&mut line).unwrap();
     assert!(line.starts_with("Subscribed"), "{line}");
     let order = "config/examples/messages/02-reading-begins.hl7";
-    let (code, acknowledged, errors) = run(&["send", order, "--to", gateway.address("listens")]);
+    let (code, acknowledged, errors) = run(&["send", "--now", order, "--to", gateway.address("listens")]);
     assert_eq!(code, 0, "{errors}");
     assert!(acknowledged.contains("MSA|AA|ACME0002"), "{acknowledged}");
     let mut rest = String::new();
@@ -97,6 +103,10 @@ fn run_tells_its_addresses_serves_and_ends_cleanly_on_ctrl_c() {
     let (code, rest, errors) = gateway.interrupt();
     assert_eq!(code, 0, "{errors}");
     assert!(rest.contains("Drained."), "{rest}");
+    let store = format!("store.directory={}", gateway.directory.join("data").display());
+    let (code, audited, errors) = run(&["--set", &store, "audit", "verify"]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(audited.starts_with("3 audit events") && audited.contains("none was changed"), "{audited}");
     for patient in ["Berger", "4711001", "ACC-2026-004711"] {
         assert!(!errors.contains(patient), "a patient in the log: {errors}");
     }

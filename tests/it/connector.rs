@@ -9,9 +9,9 @@ use crate::fixture::Gateway;
 const AUTHORIZATION: &str = "https://login.example/authorize";
 const TOKEN: &str = "https://login.example/token";
 
-const TAKEN: &str = "MSH|^~\\&|ACME_RIS|MAIN|GATEWAY|HOSP|20260504081530||ORM^O01|4711001|P|2.3.1
+const TAKEN: &str = "MSH|^~\\&|ACME_RIS|MAIN|GATEWAY|HOSP|20261122081530+0100||ORM^O01|4711001|P|2.3.1
 PID|1||4455667^^^LAKESIDE^MR||Okafor^Ngozi||19700412|F
-ORC|SC|P77001|F77001||IP||||20260504081528||||||||||MLINDQV^Lindqvist^Maja
+ORC|SC|P77001|F77001||IP||||20261122081528+0100||||||||||MLINDQV^Lindqvist^Maja
 OBR|1|P77001|F77001|CTCHWO^CT chest without contrast^ACME||||||||||||||A2026-00815
 ";
 

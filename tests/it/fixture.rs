@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use fhircast_gateway::client::{Frame, Subscriber, SubscriberOptions};
-use fhircast_gateway::clock::System;
+use fhircast_gateway::clock::{Clock, System};
 use fhircast_gateway::config::{DEFAULT, DEFAULT_NAME, Layer, Layers, Problems};
 use fhircast_gateway::node::{Node, Plan};
 use fhircast_gateway::sessions::Seat;
@@ -19,14 +19,37 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Every event of the catalogue.
-pub(crate) const ALL_EVENTS: [&str; 6] = [
+pub(crate) const ALL_EVENTS: [&str; 8] = [
     "Patient-open",
     "Patient-close",
+    "Encounter-open",
+    "Encounter-close",
     "ImagingStudy-open",
     "ImagingStudy-close",
     "DiagnosticReport-open",
     "DiagnosticReport-close",
 ];
+
+/// When the example messages say that they were sent.
+pub(crate) const EXAMPLES_SENT: &str = "2026-11-22T08:15:30+01:00";
+
+/// A clock that showed that time when it was made, and has gone on as clocks do.
+pub(crate) struct DayOfTheExamples {
+    begun: SystemTime,
+}
+
+impl DayOfTheExamples {
+    pub(crate) fn new() -> Self {
+        Self { begun: System.now() }
+    }
+}
+
+impl Clock for DayOfTheExamples {
+    fn now(&self) -> SystemTime {
+        let sent: jiff::Timestamp = EXAMPLES_SENT.parse().unwrap();
+        SystemTime::from(sent) + System.now().duration_since(self.begun).unwrap_or_default()
+    }
+}
 
 /// A running gateway.
 pub(crate) struct Gateway {
@@ -43,7 +66,12 @@ impl Gateway {
     pub(crate) async fn with(settings: &[&str]) -> Self {
         let (layers, problems) = layers(None, settings);
         let plan = Plan::check(&layers, problems).unwrap_or_else(|error| panic!("{error}"));
-        let node = plan.start_with_key(Arc::new(System), SiteKey::from_bytes(&[7; 32])).await.unwrap();
+        Self::start_plan(plan).await
+    }
+
+    /// Starts what is planned, on the day of the example messages.
+    pub(crate) async fn start_plan(plan: Plan) -> Self {
+        let node = plan.start_with_key(Arc::new(DayOfTheExamples::new()), SiteKey::from_bytes(&[7; 32])).await.unwrap();
         Self { node }
     }
 

@@ -14,5 +14,7 @@ mod interop;
 mod main_job;
 mod mapping_tools;
 mod mappings;
+mod old_news;
 mod tls;
+mod token_endpoint;
 mod validator;

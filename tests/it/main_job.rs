@@ -48,6 +48,41 @@ async fn a_close_names_what_the_open_named() {
     assert_eq!(id(&opened), id(&closed));
 }
 
+const MERGED: &str = "MSH|^~\\&|ACME_RIS|MAIN|||20260504090000||ADT^A40|ACME0900|P|2.5\n\
+    PID|1||9900001^^^LAKESIDE^MR||Berger^Ruth\nMRG|4711001^^^MAIN&1.2.276.0.76.3.1.999&ISO^MR\n";
+
+#[tokio::test]
+async fn a_merge_closes_what_is_open_under_the_retired_identifier_on_every_topic() {
+    let gateway = Gateway::start().await;
+    let (mut viewer, mut other) = (gateway.subscriber("drjones").await, gateway.subscriber("drsmith").await);
+    let mut ris = gateway.ris().await;
+    for (message, event) in [(PATIENT_AT_THE_DESK, "Patient-open"), (REPORT_DICTATED, "DiagnosticReport-open")] {
+        ris.send(message).await.expect_code("AA");
+        viewer.expect_event(event).await;
+    }
+    let elsewhere = PATIENT_AT_THE_DESK.replace("drjones", "drsmith").replace("ACME0001", "ACME0801");
+    ris.send(&elsewhere).await.expect_code("AA");
+    other.expect_event("Patient-open").await;
+    ris.send(&MERGED.replace("MRG|4711001", "MRG|4711999")).await.expect_code("AA");
+    ris.send(&MERGED.replace("ACME0900", "ACME0901")).await.expect_code("AA");
+    viewer.expect_event("DiagnosticReport-close").await;
+    viewer.expect_event("Patient-close").await;
+    other.expect_event("Patient-close").await;
+    ris.send(&MERGED.replace("MRG|4711001^^^MAIN&1.2.276.0.76.3.1.999&ISO^MR", "MRG|")).await.expect_code("AE");
+}
+
+#[tokio::test]
+async fn a_merge_only_warns_where_the_site_wants_it_so() {
+    let gateway = Gateway::with(&["sessions.merged=warn"]).await;
+    let mut viewer = gateway.subscriber("drjones").await;
+    let mut ris = gateway.ris().await;
+    ris.send(PATIENT_AT_THE_DESK).await.expect_code("AA");
+    viewer.expect_event("Patient-open").await;
+    ris.send(MERGED).await.expect_code("AA");
+    ris.send(READING_BEGINS).await.expect_code("AA");
+    viewer.expect_event("ImagingStudy-open").await;
+}
+
 #[tokio::test]
 async fn the_same_message_twice_gets_the_same_answer_and_is_published_once() {
     let gateway = Gateway::start().await;
@@ -158,7 +193,7 @@ async fn with_site(site: &str) -> Gateway {
         layers.push(Layer::flag(setting).unwrap());
     }
     let plan = Plan::check(&layers, problems).unwrap_or_else(|error| panic!("{error}"));
-    Gateway { node: plan.start_with_key(Arc::new(System), SiteKey::from_bytes(&[7; 32])).await.unwrap() }
+    Gateway::start_plan(plan).await
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fhircast_gateway::mapping::cases::{self, CaseFile, MessageReader};
 use fhircast_gateway::mapping::{Diagnostics, MappingSet, Selection, SourceFile, shipped};
+use fhircast_gateway::node::load_mappings;
 use fhircast_gateway_adapter_api::Fields;
 use fhircast_gateway_mllp::Hl7v2;
 use fhircast_gateway_mllp::charset::Policy;
@@ -75,6 +76,21 @@ fn a_message_finds_the_one_mapping_that_accepts_it() {
     assert_eq!(selected(Some("vendors/acme-ris"), "OTHER"), None);
 }
 
+#[test]
+fn a_sites_folder_holds_mappings_and_the_tables_beside_them() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("site")).unwrap();
+    let text = "protocol = \"hl7v2\"\n[session]\nuser = \"${ZDS-1 | lookup users}\"\n[table]\nusers = \"users.csv\"\n";
+    fs::write(folder.path().join("site/desk.toml"), text).unwrap();
+    fs::write(folder.path().join("site/users.csv"), "from,to\nA17,drjones\n").unwrap();
+    let set = load_mappings(folder.path()).unwrap_or_else(|error| panic!("{error}"));
+    let message = hl7(b"MSH|^~\\&|A|B|||2026||ORM|1|P|2.3\rZDS|A17\r").unwrap();
+    assert_eq!(set.mapping("site/desk").unwrap().outcome(&*message)["session"]["user"], "drjones");
+    fs::write(folder.path().join("site/users.csv"), "from,to\nA17\n").unwrap();
+    let wrong = load_mappings(folder.path()).unwrap_err().to_string();
+    assert!(wrong.contains("site/users.csv:2:1"), "{wrong}");
+}
+
 /// The mapping language's reference: its fences are executed in order.
 const REFERENCE: &str = include_str!("../../mappings/README.md");
 
@@ -83,6 +99,8 @@ const REFERENCE: &str = include_str!("../../mappings/README.md");
 struct Page {
     /// The latest mapping file: name and text.
     mapping: Option<(String, String)>,
+    /// CSV files: name and text.
+    tables: Vec<(String, String)>,
     /// The latest message.
     message: String,
     executed: usize,
@@ -118,13 +136,16 @@ impl Page {
             "json" => self.check_case(content),
             "examples" => content.lines().for_each(|line| self.check_example(line)),
             "conditions" => content.lines().for_each(|line| self.check_condition(line)),
+            table if table.starts_with("csv mappings/") => {
+                self.tables.push((table["csv mappings/".len()..].to_owned(), content.to_owned()));
+            }
             other => panic!("the reference has a fence that nobody executes: {other}"),
         }
     }
 
-    /// All shipped mappings, and the latest of the page.
+    /// All shipped mappings, and the latest of the page, with its tables.
     fn load(&self) -> Result<MappingSet, Diagnostics> {
-        let own = self.mapping.iter().map(|(name, text)| SourceFile::named(name, text));
+        let own = self.mapping.iter().chain(&self.tables).map(|(name, text)| SourceFile::named(name, text));
         MappingSet::load(&shipped().into_iter().chain(own).collect::<Vec<_>>(), &[&Hl7v2])
     }
 

@@ -137,6 +137,9 @@ pub(crate) enum Refusal {
     /// Nothing of that id awaits an answer.
     #[error("no notification of that id awaits an answer")]
     NotOutstanding,
+    /// A close that happened before the open that now stands.
+    #[error("the close is older than the open that now stands")]
+    Outdated,
     /// Nobody follows the topic (IRA-10).
     #[error("hub.topic names no session: nobody is subscribed to it")]
     SessionUnknown,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::content::Content;
 use crate::fhircast::{Event, ResourceKey, Version};
 
@@ -20,6 +22,8 @@ pub(crate) struct Context {
     pub(crate) content: Content,
     /// The place of its latest open in the topic's order.
     pub(super) opened_at: u64,
+    /// When that open happened, as far as is known: what is older cannot have been meant for it.
+    pub(super) since: Timestamp,
 }
 
 /// The contexts of one topic.
@@ -39,13 +43,20 @@ impl Contexts {
 
     /// Opens the context of `anchor`, or makes it the current one again, with its content (CTX-05). Where there are too many,
     /// the one opened longest ago goes: its system has forgotten to close it.
-    pub(super) fn open(&mut self, anchor: &ResourceKey, event: Arc<Event>, version: Version, opened_at: u64) {
+    pub(super) fn open(
+        &mut self,
+        anchor: &ResourceKey,
+        event: Arc<Event>,
+        version: Version,
+        opened_at: u64,
+        since: Timestamp,
+    ) {
         let before = self.position(anchor).map(|index| self.open.remove(index));
         if self.open.len() >= self.max {
             self.open.remove(0);
         }
         let content = before.map(|context| context.content).unwrap_or_default();
-        self.open.push(Context { anchor: anchor.clone(), event, version, prior: None, content, opened_at });
+        self.open.push(Context { anchor: anchor.clone(), event, version, prior: None, content, opened_at, since });
         self.last_is_current = true;
     }
 
@@ -87,6 +98,11 @@ impl Contexts {
             .enumerate()
             .filter(move |(index, context)| !superseded(*index, context))
             .map(|(_, context)| context)
+    }
+
+    /// All of them, the one opened longest ago first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Context> {
+        self.open.iter()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -115,6 +115,11 @@ impl Topic {
         Ok(effects)
     }
 
+    /// The open contexts, the one opened longest ago first.
+    pub(super) fn open_contexts(&self) -> impl Iterator<Item = &Context> {
+        self.contexts.all()
+    }
+
     /// The current context, if any (CTX-01, CTX-02).
     pub(super) fn current(&self) -> Option<&Context> {
         self.contexts.current()

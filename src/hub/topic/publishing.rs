@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::command::{Action, Change, Effects, Outcome, Recipient, Refusal, Unopened};
 use super::contexts::{Context, Contexts};
@@ -13,6 +13,9 @@ use crate::fhircast::subject::{Closing, Opening};
 use crate::fhircast::update::{ContentChange, Update};
 use crate::fhircast::{Event, ResourceKey, Subject, Version, Versions};
 use crate::hub::policy::{AnchorNotOpen, Policy, Resend};
+
+/// By so much the clock of a system that tells a close may be behind, where an open told no time of its own.
+const TOLERATED_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
 /// An event as it is told to the subscribers.
 struct Told {
@@ -45,7 +48,7 @@ impl Topic {
             Subject::Home => self.leave(&event),
             Subject::Logout => self.clear(&event, effects),
             Subject::Nothing => Told::as_it_came(&event, None),
-            Subject::Open(opening) => self.open(&event, opening, version, past.as_ref(), effects),
+            Subject::Open(opening) => self.open(&event, opening, version, past.as_ref(), now, effects),
             Subject::Select(selection) => self.select(&event, selection, policy)?,
             Subject::Update(update) => self.update(&event, update, version, past.as_ref(), policy, effects)?,
         };
@@ -66,6 +69,7 @@ impl Topic {
         opening: &Opening,
         version: Version,
         past: Option<&Past>,
+        now: Timestamp,
         effects: &mut Effects,
     ) -> Told {
         let current = self.contexts.current();
@@ -74,12 +78,14 @@ impl Topic {
             let known = self.contexts.get(&opening.anchor).map(|context| context.version.into());
             return Told::as_it_came(event, known.or(past.versions));
         }
-        self.contexts.open(&opening.anchor, Arc::clone(event), version, self.sequence);
+        let since = event.occurred.or(now.checked_sub(TOLERATED_SKEW).ok()).unwrap_or(now);
+        self.contexts.open(&opening.anchor, Arc::clone(event), version, self.sequence, since);
         effects.changes.push(Change::Opened);
         Told::as_it_came(event, Some(version.into()))
     }
 
-    /// CTX-03, CTX-04, CTX-06, UPD-10.
+    /// CTX-03, CTX-04, CTX-06, UPD-10. A close that happened before the open that now stands was meant for an earlier one: a system
+    /// that was cut off tells what it has kept.
     fn close(
         &mut self,
         event: &Arc<Event>,
@@ -88,6 +94,10 @@ impl Topic {
         effects: &mut Effects,
     ) -> Result<Told, Refusal> {
         let anchor = closing.anchor.clone().or_else(|| self.current_of(&closing.resource_type));
+        let standing = anchor.as_ref().and_then(|anchor| self.contexts.get(anchor));
+        if standing.zip(event.occurred).is_some_and(|(context, occurred)| occurred < context.since) {
+            return Err(Refusal::Outdated);
+        }
         let closed = anchor.is_some_and(|anchor| self.contexts.close(&anchor));
         if closed {
             effects.changes.push(Change::Closed);

@@ -3,26 +3,45 @@
 //! Collects all mistakes rather than stop at the first; a part with a mistake is left out of the plan, which is then thrown
 //! away.
 
+mod age;
 mod definitions;
+mod event_context;
+mod merge_rule;
 mod resource;
 
 use fhircast_gateway_adapter_api::{Grammar, Path};
 
-use super::catalogue;
+use super::age::NotAfter;
 use super::condition::Condition;
 use super::diagnostics::{Problem, did_you_mean};
 use super::expression::Template;
 use super::file::{Entry, Item, Kind, Table, Text};
 use super::names::Names;
 use super::parse::{self, Mistake};
-use super::plan::{EventRule, Placed, Plan, SessionPlan};
+use super::plan::{EventRule, Placed, Plan, ResourcePlan, SessionPlan};
 use super::source::{Place, Sources};
 use crate::fhircast::EventName;
 
+pub(crate) use event_context::EventContext;
+
 /// The keys of a file.
-const FILE_KEYS: [&str; 11] =
-    ["extends", "protocol", "about", "zone", "events", "accept", "session", "constant", "event", "context", "table"];
-const EVENT_KEYS: [&str; 4] = ["name", "each", "when", "context"];
+const FILE_KEYS: [&str; 14] = [
+    "extends",
+    "protocol",
+    "about",
+    "zone",
+    "occurred",
+    "not_after",
+    "events",
+    "accept",
+    "session",
+    "constant",
+    "event",
+    "merge",
+    "context",
+    "table",
+];
+const EVENT_KEYS: [&str; 6] = ["name", "each", "when", "not_after", "session", "context"];
 
 /// Compiles one file after another, and keeps what is wrong with them.
 pub(crate) struct Compiler<'c> {
@@ -35,6 +54,8 @@ pub(crate) struct Compiler<'c> {
 struct FileCompiler<'c, 'f> {
     compiler: &'f mut Compiler<'c>,
     names: Names<'c>,
+    /// The resources that single events have in place of the mapping's.
+    own_resources: Vec<ResourcePlan>,
 }
 
 impl<'c> Compiler<'c> {
@@ -43,17 +64,20 @@ impl<'c> Compiler<'c> {
         self.only_keys(root, &FILE_KEYS, "a mapping");
         let (protocol, grammar) = self.protocol(root, file)?;
         let names = self.names(root, grammar);
-        let mut compiler = FileCompiler { compiler: self, names };
+        let mut compiler = FileCompiler { compiler: self, names, own_resources: Vec::new() };
         let resources = compiler.resources(root);
         let mut plan = Plan {
             protocol,
             about: text_of(root.get("about")).map(|text| text.text.clone()),
             accept: compiler.accept(root),
             session: compiler.session(root),
+            occurred: compiler.occurred(root),
             rules: Vec::new(),
+            merges: compiler.merges(root),
             resources,
         };
         plan.rules = compiler.rules(root, &plan);
+        plan.resources.append(&mut compiler.own_resources);
         Some(plan)
     }
 
@@ -127,8 +151,9 @@ impl FileCompiler<'_, '_> {
         self.condition(when)
     }
 
-    fn session(&mut self, root: &Table) -> SessionPlan {
-        let Some(entry) = root.get("session") else { return SessionPlan::default() };
+    /// `[session]` of the mapping, or of an event.
+    fn session(&mut self, of: &Table) -> SessionPlan {
+        let Some(entry) = of.get("session") else { return SessionPlan::default() };
         let Some(table) = self.compiler.expect_table(entry) else { return SessionPlan::default() };
         self.compiler.only_keys(table, &["user", "workstation"], "[session]");
         let mut template = |key: &str| table.get(key).and_then(|entry| self.template_entry(entry));
@@ -141,10 +166,11 @@ impl FileCompiler<'_, '_> {
             self.compiler.expected("tables: write [[event]]", entry);
             return Vec::new();
         };
-        items.iter().filter_map(|item| self.rule(item, plan)).collect()
+        let not_after = self.not_after(root);
+        items.iter().filter_map(|item| self.rule(item, root, not_after, plan)).collect()
     }
 
-    fn rule(&mut self, item: &Item, plan: &Plan) -> Option<EventRule> {
+    fn rule(&mut self, item: &Item, root: &Table, not_after: Option<NotAfter>, plan: &Plan) -> Option<EventRule> {
         let Kind::Table(table) = &item.kind else {
             self.problem(Problem::new(item.place, "an event is a table: write [[event]]"));
             return None;
@@ -158,12 +184,11 @@ impl FileCompiler<'_, '_> {
         let when = table.get("when").and_then(|entry| self.condition(entry));
         self.report_contradiction(table, plan, when.as_ref());
         let event = self.event_name(name)?;
-        let slots = catalogue::slots(&event, item.place, table.get("context"), plan).unwrap_or_else(|problems| {
-            self.compiler.problems.extend(problems);
-            Vec::new()
-        });
+        let session = self.session(table);
+        let slots = self.slots(&event, item.place, table.get("context"), root, plan);
+        let not_after = NotAfter::of(&event, self.not_after(table), not_after);
         let origin = self.compiler.sources.origin(name.place);
-        Some(EventRule { name: event, each, when: when.map(|when| when.value), slots, origin })
+        Some(EventRule { name: event, each, when: when.map(|when| when.value), not_after, session, slots, origin })
     }
 
     fn event_name(&mut self, entry: &Entry) -> Option<EventName> {

@@ -19,7 +19,7 @@ impl FileCompiler<'_, '_> {
         context.entries.iter().filter_map(|entry| self.resource(entry, &keys)).collect()
     }
 
-    fn resource(&mut self, entry: &Entry, keys: &[String]) -> Option<ResourcePlan> {
+    pub(super) fn resource(&mut self, entry: &Entry, keys: &[String]) -> Option<ResourcePlan> {
         let table = self.compiler.expect_table(entry)?;
         let resource = self.resource_type(entry, table)?;
         self.report_unknown_elements(&resource, table);
@@ -73,7 +73,7 @@ impl FileCompiler<'_, '_> {
         Some(Member { name: entry.key.as_str().into(), label: label.into(), node })
     }
 
-    fn node(&mut self, key: &str, item: &Item) -> Option<Node> {
+    pub(super) fn node(&mut self, key: &str, item: &Item) -> Option<Node> {
         match &item.kind {
             Kind::Array(items) => Some(Node::Array(items.iter().filter_map(|item| self.element(key, item)).collect())),
             Kind::Scalar(json) => Some(Node::Literal(json.as_str().into())),

@@ -3,6 +3,7 @@
 mod content;
 mod deriving;
 mod identity;
+mod outdated;
 mod strict;
 
 use std::collections::{HashMap, HashSet};

@@ -1,23 +1,23 @@
-//! How often applications may publish on a topic (T18): a burst, and then so many a second.
+//! How often something may be done (T18), publishing on a topic or asking for a token: a burst, and then so many a second.
 
 use jiff::Timestamp;
 
-/// What is left of a topic's allowance.
+/// What is left of an allowance.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     /// How long it takes until nothing is used of it, in milliseconds, as of `since`.
     used: i64,
     since: Timestamp,
 }
 
 impl Allowance {
-    /// Whether nothing of it is used: a topic that is forgotten before that would be given another one.
-    pub(super) fn is_unused(&self, now: Timestamp) -> bool {
+    /// Whether nothing of it is used: what is forgotten before that, a topic say, would be given another one.
+    pub(crate) fn is_unused(&self, now: Timestamp) -> bool {
         now.as_millisecond().saturating_sub(self.since.as_millisecond()) >= self.used
     }
 
-    /// Uses one event of it, if there is one left.
-    pub(super) fn take(&mut self, now: Timestamp, per_second: u32, burst: u32) -> bool {
+    /// Uses one act of it, if there is one left.
+    pub(crate) fn take(&mut self, now: Timestamp, per_second: u32, burst: u32) -> bool {
         let cost = 1000 / i64::from(per_second.max(1));
         let recovered = now.as_millisecond().saturating_sub(self.since.as_millisecond()).max(0);
         let used = self.used.saturating_sub(recovered).max(0);
