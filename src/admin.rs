@@ -1,4 +1,5 @@
-//! The operator's API, on loopback: which sessions there are, which topic a user has, who follows, what became of the latest messages.
+//! The operator's API, on loopback: which sessions there are, which topic a user has, who follows, what became of the
+//! latest messages, which mappings are in force; and to load those again.
 //!
 //! Serves only callers that name this machine as host, so that a web page the operator has open cannot read it by a name
 //! that it made point here.
@@ -9,11 +10,13 @@ use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+use crate::diagnostic::Diagnostic;
 use crate::hub::{Hub, Subscriber};
+use crate::loading::{MappingsInForce, MappingsStatus};
 use crate::sessions::{Directory, Seat, Session};
 use crate::store::{Journal, Record};
 
@@ -28,6 +31,19 @@ pub struct Admin {
     pub hub_url: Arc<str>,
     /// The hub.
     pub hub: Hub,
+    /// The mappings.
+    pub mappings: Arc<MappingsInForce>,
+}
+
+/// The answer to `POST /mappings/reload`: 200 when all mappings were loaded again, else 422, and those in force stay.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReloadAnswer {
+    /// How it stands now.
+    pub status: MappingsStatus,
+    /// All that is wrong, for programs.
+    pub problems: Vec<Diagnostic>,
+    /// The same for people, with lines and carets; empty where nothing is wrong.
+    pub text: String,
 }
 
 /// The answer to `GET /sessions`.
@@ -62,6 +78,8 @@ impl Admin {
             .route("/topic", get(topic))
             .route("/messages", get(messages))
             .route("/subscribers", get(subscribers))
+            .route("/mappings", get(mappings))
+            .route("/mappings/reload", post(reload_mappings))
             .with_state(self)
             .layer(middleware::from_fn(only_by_local_name))
     }
@@ -80,6 +98,25 @@ async fn topic(State(admin): State<Admin>, Query(seat): Query<Seat>) -> Response
 
 async fn subscribers(State(admin): State<Admin>) -> Json<Vec<Subscriber>> {
     Json(admin.hub.subscribers(MOST_SUBSCRIBERS))
+}
+
+async fn mappings(State(admin): State<Admin>) -> Json<MappingsStatus> {
+    Json(admin.mappings.status())
+}
+
+async fn reload_mappings(State(admin): State<Admin>, headers: HeaderMap) -> Response {
+    // A page may send what it may not read; only a browser says where from.
+    if headers.contains_key(header::ORIGIN) {
+        return (StatusCode::FORBIDDEN, "not from a web page\n").into_response();
+    }
+    match admin.mappings.reload().await {
+        Ok(status) => Json(ReloadAnswer { status, problems: Vec::new(), text: String::new() }).into_response(),
+        Err(error) => {
+            let (problems, text) = (error.diagnostics(), error.to_string());
+            let answer = ReloadAnswer { status: admin.mappings.status(), problems, text };
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(answer)).into_response()
+        }
+    }
 }
 
 #[derive(Deserialize)]

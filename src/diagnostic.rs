@@ -2,6 +2,8 @@
 //!
 //! People are shown the same as text, with the line and a caret.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// One mistake.
@@ -29,6 +31,18 @@ impl Diagnostic {
     /// A mistake that stands in no file.
     pub fn without_place(message: String) -> Self {
         Self { file: None, start: None, end: None, level: Level::Error, message, help: None }
+    }
+}
+
+/// One line: where, and what.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.file, self.start) {
+            (Some(file), Some(Position { line, column })) => write!(formatter, "{file}:{line}:{column}: ")?,
+            (Some(file), None) => write!(formatter, "{file}: ")?,
+            (None, _) => {}
+        }
+        formatter.write_str(&self.message)
     }
 }
 

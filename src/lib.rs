@@ -30,6 +30,7 @@ pub mod fhircast;
 pub mod gateway;
 pub mod http;
 pub mod hub;
+pub mod loading;
 pub mod mapping;
 pub mod node;
 pub mod security;

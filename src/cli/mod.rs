@@ -10,6 +10,8 @@ mod listen;
 mod mapping;
 mod message_times;
 mod notification;
+mod operator;
+mod reload;
 mod run;
 mod send;
 mod sessions;
@@ -63,6 +65,8 @@ enum Command {
     Sessions(sessions::SessionsArguments),
     /// List who follows in the running gateway, and who acknowledges
     Subscribers(sessions::SubscribersArguments),
+    /// Make the running gateway load its mappings again: all of them, or none if anything is wrong
+    Reload(reload::ReloadArguments),
     /// Look at the audit log
     Audit(audit::AuditArguments),
     /// Print the effective configuration, and where each value comes from
@@ -145,6 +149,9 @@ fn dispatch(arguments: Arguments, environment: &[(String, String)]) -> Result<()
         }
         Command::Subscribers(subscribers) => layers(settings)
             .and_then(|(layers, problems)| block_on(sessions::subscribers(subscribers, &layers, problems))),
+        Command::Reload(reload) => {
+            layers(settings).and_then(|(layers, problems)| block_on(reload::reload(reload, &layers, problems)))
+        }
         Command::Verify(verify) => block_on(verify::verify(verify)),
         Command::Audit(audit) => {
             layers(settings).and_then(|(layers, problems)| audit::audit(&audit, &layers, problems))

@@ -3,9 +3,10 @@
 use clap::Args;
 
 use super::Failure;
+use super::operator::{ask, base, read};
 use super::terminal::one_line;
 use crate::admin::{SessionList, TopicOf};
-use crate::config::{Config, Layers, Problems};
+use crate::config::{Layers, Problems};
 use crate::hub::{Acknowledges, ConnectionState, Subscriber};
 
 /// Arguments of `sessions`.
@@ -78,13 +79,6 @@ pub(super) async fn subscribers(
     Ok(())
 }
 
-/// The address of the running gateway's API.
-fn base(layers: &Layers, mut problems: Problems) -> Result<String, Failure> {
-    let config = Config::read(layers, &mut problems).filter(|_| problems.is_empty());
-    let config = config.ok_or_else(|| Failure::Refused(problems.to_string()))?;
-    Ok(format!("http://{}", config.admin.listen))
-}
-
 async fn topic(base: &str, key: &str, name: &str, json: bool) -> Result<(), Failure> {
     let body = ask(&format!("{base}/topic"), &[(key, name)]).await?;
     let answer: TopicOf = read(&body)?;
@@ -117,26 +111,4 @@ async fn list(base: &str, json: bool) -> Result<(), Failure> {
         );
     }
     Ok(())
-}
-
-async fn ask(url: &str, query: &[(&str, &str)]) -> Result<String, Failure> {
-    let address =
-        reqwest::Url::parse_with_params(url, query).map_err(|error| Failure::Failed(format!("error: {error}")))?;
-    let unreachable = |error: reqwest::Error| {
-        Failure::Failed(format!(
-            "error: no gateway answers at {url}: {error}\n  = help: start one with `fhircast-gateway run`, or give this \
-             command the same --config and --set as the running one"
-        ))
-    };
-    let response = reqwest::get(address).await.map_err(unreachable)?;
-    let status = response.status();
-    let body = response.text().await.map_err(unreachable)?;
-    match status.is_success() {
-        true => Ok(body),
-        false => Err(Failure::Failed(format!("error: {url} answered {status}: {}", body.trim()))),
-    }
-}
-
-fn read<'b, T: serde::Deserialize<'b>>(body: &'b str) -> Result<T, Failure> {
-    serde_json::from_str(body).map_err(|error| Failure::Failed(format!("error: that is no gateway's answer: {error}")))
 }

@@ -3,6 +3,7 @@
 //! The only part that touches the disk. The journal is in memory: it does not outlive the process.
 
 mod audit_files;
+mod directory_watch;
 mod journal;
 mod mapping_files;
 mod pem_files;
@@ -10,6 +11,7 @@ mod secret_file;
 mod site_key;
 
 pub use audit_files::{AuditFiles, AuditFilesError, audit_files};
+pub use directory_watch::{DirectoryWatch, DirectoryWatchError};
 pub use journal::{Admission, Journal, Limits, MessageKey, Record, Ticket, sha_256};
 pub use mapping_files::{MappingFile, MappingFilesError, mapping_files};
 pub use pem_files::{PemFileError, PemFiles, pem_files};

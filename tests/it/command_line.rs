@@ -26,41 +26,71 @@ pub(crate) fn temporary(name: &str) -> PathBuf {
 }
 
 /// A gateway in a process of its own, on free ports.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
     said: Vec<String>,
+    log: BufReader<std::process::ChildStderr>,
     directory: PathBuf,
 }
 
 impl Running {
     fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// One with these settings over the built-in ones.
+    pub(crate) fn with(settings: &[&str]) -> Self {
         let directory = temporary("running");
         let store = format!("store.directory={}", directory.join("data").display());
         let mut command = program();
         command.args(["--set", &store]).args(["--set", "http.listen=127.0.0.1:0", "--set", "admin.listen=127.0.0.1:0"]);
-        command.args(["--set", "adapter.ris.listen=127.0.0.1:0"]);
+        command.args(["--set", "adapter.ris.listen=127.0.0.1:0", "--set", "mappings.watch=false"]);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let log = BufReader::new(child.stderr.take().unwrap());
         let mut said = Vec::new();
         while said.last().is_none_or(|line: &String| !line.starts_with("Ctrl-C")) {
             said.push(lines.next().expect("ended before it ran").unwrap());
         }
-        Self { child, lines, said, directory }
+        Self { child, lines, said, log, directory }
     }
 
     /// The second word of the first line that starts with `label`.
-    fn address(&self, label: &str) -> &str {
+    pub(crate) fn address(&self, label: &str) -> &str {
         let line = self.said.iter().find(|line| line.starts_with(label)).expect("no such line");
         line.split_whitespace().nth(1).unwrap()
     }
 
-    fn interrupt(&mut self) -> (i32, String, String) {
+    /// The setting by which commands reach it.
+    pub(crate) fn admin(&self) -> String {
+        format!("admin.listen={}", self.address("operator").trim_start_matches("http://"))
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Waits until it logs a line that holds `words`, and gives that line.
+    pub(crate) fn expect_logged(&mut self, words: &str) -> String {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert!(self.log.read_line(&mut line).unwrap() > 0, "ended without logging {words}");
+        }
+        line
+    }
+
+    fn interrupt(&mut self) -> (i32, String, String) {
+        self.signal("-INT");
         let rest = self.lines.by_ref().map(Result::unwrap).collect::<Vec<_>>().join("\n");
         let mut errors = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        self.log.read_to_string(&mut errors).unwrap();
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
         (code, rest, errors)
     }
@@ -80,7 +110,7 @@ fn run_tells_its_addresses_serves_and_ends_cleanly_on_ctrl_c() {
     for word in ["hub.url", "adapter ris", "operator", "vendors/acme-ris"] {
         assert!(said.contains(word), "no {word} in {said}");
     }
-    let admin = format!("admin.listen={}", gateway.address("operator").trim_start_matches("http://"));
+    let admin = gateway.admin();
     let (code, topic, errors) = run(&["--set", &admin, "sessions", "--user", "drjones"]);
     assert_eq!(code, 0, "{errors}");
     let mut listen = program();

@@ -15,6 +15,7 @@ mod main_job;
 mod mapping_tools;
 mod mappings;
 mod old_news;
+mod reload;
 mod tls;
 mod token_endpoint;
 mod validator;

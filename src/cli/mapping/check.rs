@@ -41,7 +41,7 @@ struct Found<'s> {
 pub(in crate::cli) fn check(arguments: &CheckArguments, layers: &Layers, problems: Problems) -> Result<(), Failure> {
     let checked = Plan::check(layers, problems);
     match arguments.format {
-        Format::Text => show(&checked?.into_mappings()),
+        Format::Text => show(checked?.mappings()),
         Format::Json => return print_json(checked.as_ref().map(Plan::mappings)),
     }
     Ok(())

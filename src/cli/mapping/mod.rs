@@ -10,9 +10,10 @@ use clap::ValueEnum;
 
 use super::Failure;
 use crate::config::{Config, Layers, Problems};
+use crate::loading::load as load_mappings;
 use crate::mapping::cases::CaseFile;
 use crate::mapping::{Mapping, MappingSet};
-use crate::node::load_mappings;
+use crate::node::StartError;
 use crate::store::{MappingFile, MappingFilesError, mapping_files};
 
 pub(super) use check::{CheckArguments, check};
@@ -33,8 +34,8 @@ pub(super) enum Format {
 fn load(layers: &Layers, mut problems: Problems) -> Result<(Config, MappingSet), Failure> {
     let config = Config::read(layers, &mut problems).filter(|_| problems.is_empty());
     let config = config.ok_or_else(|| Failure::Refused(problems.to_string()))?;
-    let set = load_mappings(&config.mappings.directory)?;
-    Ok((config, set))
+    let loaded = load_mappings(&config.mappings.directory).map_err(StartError::from)?;
+    Ok((config, loaded.set))
 }
 
 fn named<'s>(set: &'s MappingSet, name: &str) -> Result<&'s Mapping, Failure> {
