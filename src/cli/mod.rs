@@ -9,6 +9,7 @@ mod demo;
 mod listen;
 mod mapping;
 mod message_times;
+mod messages;
 mod notification;
 mod operator;
 mod reload;

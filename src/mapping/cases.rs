@@ -23,7 +23,7 @@ pub use compare::Difference;
 pub use junit::junit;
 pub use markdown::{Fence, fences};
 pub use report::{CaseResult, Ink, Report, Verdict};
-pub(super) use tree::laid_out;
+pub(crate) use tree::laid_out;
 pub use update::{Update, updates};
 
 /// One file of cases.

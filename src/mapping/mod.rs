@@ -40,9 +40,11 @@ mod table_file;
 mod value;
 mod write;
 
+pub(crate) use cases::laid_out;
+
 pub use apply::{Mapped, MappedEvent, Refusal, SessionWords};
 pub use diagnostics::Diagnostics;
-pub use explain::Explanation;
+pub use explain::{Explanation, Line};
 pub use function::names as function_names;
 pub use set::{Ambiguity, Mapping, MappingSet, Selection};
 pub use shipped::shipped;

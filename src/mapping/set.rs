@@ -139,6 +139,11 @@ impl Mapping {
         self.plan.rules.iter().map(|rule| rule.name.as_str())
     }
 
+    /// Whether it speaks for messages of listeners that name no mapping: it has an `[accept]`.
+    pub fn speaks_by_itself(&self) -> bool {
+        self.plan.accept.is_some()
+    }
+
     /// Whether it has events, and so is more than a base that others extend.
     pub fn has_events(&self) -> bool {
         !self.plan.rules.is_empty()

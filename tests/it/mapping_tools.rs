@@ -1,6 +1,7 @@
 //! The commands around mappings, as their users start them.
 
 mod check;
+mod map;
 mod test;
 
 use std::fs;
