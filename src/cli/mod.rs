@@ -78,6 +78,8 @@ enum Command {
     Map(mapping::MapArguments),
     /// Run the cases of the mappings
     Test(mapping::TestArguments),
+    /// Write, compare and look up mappings
+    Mapping(mapping::MappingArguments),
     /// Verify how well a hub, ours or another, follows FHIRcast, clause by clause
     Verify(verify::VerifyArguments),
 }
@@ -152,6 +154,9 @@ fn dispatch(arguments: Arguments, environment: &[(String, String)]) -> Result<()
             .and_then(|(layers, problems)| block_on(sessions::subscribers(subscribers, &layers, problems))),
         Command::Reload(reload) => {
             layers(settings).and_then(|(layers, problems)| block_on(reload::reload(reload, &layers, problems)))
+        }
+        Command::Mapping(arguments) => {
+            layers(settings).and_then(|(layers, problems)| mapping::mapping(&arguments, &layers, problems))
         }
         Command::Verify(verify) => block_on(verify::verify(verify)),
         Command::Audit(audit) => {

@@ -1,7 +1,9 @@
 //! The commands around mappings, as their users start them.
 
 mod check;
+mod diff;
 mod map;
+mod reference;
 mod test;
 
 use std::fs;

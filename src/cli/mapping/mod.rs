@@ -1,12 +1,14 @@
 //! The commands around mappings. What they show is made by `mapping`; here files are read and written, and results printed.
 
 mod check;
+mod diff;
 mod map;
+mod reference;
 mod test;
 
 use std::path::Path;
 
-use clap::ValueEnum;
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::Failure;
 use crate::config::{Config, Layers, Problems};
@@ -19,6 +21,28 @@ use crate::store::{MappingFile, MappingFilesError, mapping_files};
 pub(super) use check::{CheckArguments, check};
 pub(super) use map::{MapArguments, map};
 pub(super) use test::{TestArguments, test};
+
+/// Arguments of `mapping`.
+#[derive(Args)]
+pub(super) struct MappingArguments {
+    #[command(subcommand)]
+    command: MappingCommand,
+}
+
+#[derive(Subcommand)]
+enum MappingCommand {
+    /// Show what would change for messages if B took the place of A
+    Diff(diff::DiffArguments),
+    /// Print the language's reference, or what it says of a word
+    Reference(reference::ReferenceArguments),
+}
+
+pub(super) fn mapping(arguments: &MappingArguments, layers: &Layers, problems: Problems) -> Result<(), Failure> {
+    match &arguments.command {
+        MappingCommand::Diff(diff) => diff::diff(diff, layers, problems),
+        MappingCommand::Reference(reference) => reference::show(reference),
+    }
+}
 
 /// Who reads what is printed.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
