@@ -76,6 +76,16 @@ pub fn load(directory: &Path) -> Result<Loaded, LoadError> {
     compile(read(directory)?)
 }
 
+/// As [`load`], with one file more.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(directory: &Path, file: SourceFile) -> Result<Loaded, LoadError> {
+    let mut files = read(directory)?;
+    files.push(file);
+    compile(files)
+}
+
 fn read(directory: &Path) -> Result<Vec<SourceFile>, MappingFilesError> {
     let mut files = shipped();
     for file in mapping_files(directory, "toml")? {

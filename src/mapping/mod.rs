@@ -20,6 +20,7 @@ mod compile;
 mod condition;
 mod diagnostics;
 mod difference;
+pub mod draft;
 mod explain;
 mod expression;
 mod file;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::Failure;
 use super::super::messages::{self, Message};
 use super::super::terminal::Terminal;
-use super::{Format, failed, load, load_mappings, named};
+use super::{Format, count, failed, load, load_mappings, named};
 use crate::adapters::read_message;
 use crate::config::{Layers, Problems};
 use crate::mapping::{Change, ChangeKind, Mapping, MappingSet, Selection, changes};
@@ -144,14 +144,14 @@ impl Summary {
 
     fn in_words(&self) -> String {
         let counts = [
-            (self.events_added, "events added"),
-            (self.events_removed, "events removed"),
-            (self.members_changed, "members changed"),
-            (self.newly_refused, "newly refused"),
-            (self.no_longer_refused, "no longer refused"),
+            (self.events_added, "event", "added"),
+            (self.events_removed, "event", "removed"),
+            (self.members_changed, "member", "changed"),
+            (self.newly_refused, "message", "newly refused"),
+            (self.no_longer_refused, "message", "no longer refused"),
         ];
-        let counts = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
-        let counts: Vec<String> = counts.collect();
+        let counts = counts.into_iter().filter(|(number, ..)| *number > 0);
+        let counts: Vec<String> = counts.map(|(number, what, how)| format!("{} {how}", count(number, what))).collect();
         match (self.differing, counts.as_slice()) {
             (0, _) => format!("{} messages: nothing would change", self.messages),
             (differing, []) => format!("{differing} of {} messages would change", self.messages),

@@ -3,6 +3,7 @@
 mod check;
 mod diff;
 mod map;
+mod new;
 mod reference;
 mod test;
 
@@ -31,6 +32,8 @@ pub(super) struct MappingArguments {
 
 #[derive(Subcommand)]
 enum MappingCommand {
+    /// Write a mapping to start from, and its first cases, guessed from sample messages
+    New(new::NewArguments),
     /// Show what would change for messages if B took the place of A
     Diff(diff::DiffArguments),
     /// Print the language's reference, or what it says of a word
@@ -39,6 +42,7 @@ enum MappingCommand {
 
 pub(super) fn mapping(arguments: &MappingArguments, layers: &Layers, problems: Problems) -> Result<(), Failure> {
     match &arguments.command {
+        MappingCommand::New(new) => new::new(new, layers, problems),
         MappingCommand::Diff(diff) => diff::diff(diff, layers, problems),
         MappingCommand::Reference(reference) => reference::show(reference),
     }
@@ -81,4 +85,9 @@ fn case_files(directory: &Path) -> Result<Vec<CaseFile>, MappingFilesError> {
 
 fn failed(text: impl std::fmt::Display) -> Failure {
     Failure::Failed(format!("error: {text}"))
+}
+
+/// `1 case`, `2 cases`
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::super::Failure;
 use super::super::terminal::Terminal;
-use super::{case_files, failed, load, named};
+use super::{case_files, count, failed, load, named};
 use crate::adapters::HL7_CASES;
 use crate::config::{Layers, Problems};
 use crate::mapping::MappingSet;
@@ -106,8 +106,4 @@ fn agreed(question: &str) -> Result<bool, Failure> {
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|error| failed(format!("cannot write {}: {error}", path.display())))
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
