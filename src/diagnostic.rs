@@ -52,6 +52,8 @@ impl fmt::Display for Diagnostic {
 pub enum Level {
     /// Nothing is loaded.
     Error,
+    /// It is loaded, and most likely does not do what was meant.
+    Warning,
 }
 
 /// A place in a text, both counted from 1, the column in characters.

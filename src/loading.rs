@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use crate::adapters::GRAMMARS;
 use crate::clock::timestamp;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Level};
 use crate::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
 use crate::store::{MappingFilesError, mapping_files};
 
@@ -52,13 +52,18 @@ pub enum ReloadError {
 }
 
 impl ReloadError {
-    /// Every mistake behind it, for programs.
+    /// Every mistake behind it, and the warnings beside them, for programs.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
         match self {
             Self::Load(LoadError::Files(error)) => vec![Diagnostic::without_place(error.to_string())],
             Self::Load(LoadError::Mistakes(mistakes)) => mistakes.list(),
             Self::Vanished(listeners) => listeners.clone(),
         }
+    }
+
+    /// As [`ReloadError::diagnostics`], without the warnings.
+    fn mistakes(&self) -> Vec<Diagnostic> {
+        self.diagnostics().into_iter().filter(|it| it.level == Level::Error).collect()
     }
 }
 
@@ -110,6 +115,8 @@ pub struct MappingsStatus {
     pub loaded: Timestamp,
     /// Their names.
     pub mappings: Vec<String>,
+    /// What in them is most likely not meant so.
+    pub warnings: Vec<Diagnostic>,
     /// Why the latest reload changed nothing, if it failed.
     pub failed: Option<FailedReload>,
 }
@@ -141,7 +148,8 @@ impl MappingsInForce {
     /// Puts `loaded` in force, which was read from `directory`; `bound` are adapters and the mapping of each.
     pub fn new(loaded: Loaded, directory: PathBuf, bound: Vec<(String, String)>, clock: Arc<dyn Clock>) -> Self {
         let Loaded { files, set } = loaded;
-        let status = MappingsStatus { loaded: timestamp(&*clock), mappings: names(&set), failed: None };
+        let status = status(&set, &*clock);
+        log_warnings(&status.warnings);
         Self {
             directory,
             bound,
@@ -236,15 +244,16 @@ impl MappingsInForce {
     }
 
     fn put_in_force(&self, set: MappingSet) -> MappingsStatus {
-        let status = MappingsStatus { loaded: timestamp(&*self.clock), mappings: names(&set), failed: None };
+        let status = status(&set, &*self.clock);
         info!(mappings = status.mappings.len(), "Mappings reloaded.");
+        log_warnings(&status.warnings);
         self.set.store(Arc::new(set));
         self.status.send_replace(status.clone());
         status
     }
 
     fn note_failure(&self, error: &ReloadError) {
-        let problems = error.diagnostics();
+        let problems = error.mistakes();
         let first = problems.first().map(Diagnostic::to_string).unwrap_or_default();
         warn!(mistakes = problems.len(), %first, "Mappings not reloaded; those in force stay.");
         let failed = FailedReload { at: timestamp(&*self.clock), mistakes: problems.len(), first };
@@ -252,8 +261,16 @@ impl MappingsInForce {
     }
 }
 
-fn names(set: &MappingSet) -> Vec<String> {
-    set.names().map(str::to_owned).collect()
+fn status(set: &MappingSet, clock: &dyn Clock) -> MappingsStatus {
+    let mappings = set.names().map(str::to_owned).collect();
+    MappingsStatus { loaded: timestamp(clock), mappings, warnings: set.warnings().list(), failed: None }
+}
+
+fn log_warnings(warnings: &[Diagnostic]) {
+    if let Some(first) = warnings.first() {
+        let warnings = warnings.len();
+        warn!(warnings, %first, "Some mappings hold what is most likely not meant so; `check` shows all of it.");
+    }
 }
 
 /// Reading and compiling take longer than the runtime's threads should be away.

@@ -74,9 +74,15 @@ fn agents(agent: &Agent) -> Value {
     match agent {
         Agent::Application { principal, name, address } => {
             let mut application = json!({"type": source, "requestor": true});
-            match principal.is_empty() {
-                true => application["who"] = json!({"display": "no access token accepted"}),
-                false => application["who"] = json!({"identifier": {"value": **principal}}),
+            match serde_json::from_str::<[&str; 3]>(principal) {
+                Err(_) => application["who"] = json!({"display": "no access token accepted"}),
+                Ok([issuer, subject, client]) => {
+                    let who = if subject.is_empty() { client } else { subject };
+                    application["who"] = without_empty(json!({"identifier": {"system": issuer, "value": who}}));
+                    if !client.is_empty() && !subject.is_empty() {
+                        application["altId"] = client.into();
+                    }
+                }
             }
             if let Some(name) = name {
                 application["name"] = name.as_str().into();
@@ -181,7 +187,8 @@ mod tests {
             assert_eq!(event["type"]["code"], "110112");
             assert_eq!(event["subtype"][0], coding(IHE, code, event["subtype"][0]["display"].as_str().unwrap()));
             assert_eq!((&event["outcome"], &event["action"]), (&json!("0"), &json!("E")));
-            assert_eq!(event["agent"][0]["who"]["identifier"]["value"], "[\"iss\",\"jones\",\"viewer\"]");
+            assert_eq!(event["agent"][0]["who"]["identifier"], json!({"system": "iss", "value": "jones"}));
+            assert_eq!(event["agent"][0]["altId"], "viewer");
             assert_eq!(event["agent"][0]["network"]["address"], "10.0.0.7");
             assert_eq!(event["entity"][0]["what"]["display"], "session 1a2b3c4d");
             assert_eq!(event["entity"][1]["query"], STANDARD.encode("Patient-open,SyncError"));

@@ -1,6 +1,7 @@
 //! The times of a message's header, event and orders, set to another: an example of last year is told as of now.
 
-use jiff::Timestamp;
+use jiff::fmt::strtime;
+use jiff::{SignedDuration, Timestamp};
 
 /// Where a message tells when what it tells happened: MSH-7, EVN-2, EVN-6, ORC-9. MSH counts its separator as a field.
 const TIMES: [(&[u8], &[usize]); 3] = [(b"MSH", &[6]), (b"EVN", &[2, 6]), (b"ORC", &[9])];
@@ -25,14 +26,21 @@ pub(super) fn with_times(message: &[u8], time: &str) -> Vec<u8> {
     message.split(|&byte| byte == b'\r').map(segment).collect::<Vec<_>>().join(&b'\r')
 }
 
-/// Whether the message says itself that it is of another day than `now`, give or take one.
-pub(super) fn is_of_another_day(message: &[u8], now: Timestamp) -> bool {
-    let Some(&separator) = message.get(3) else { return false };
-    let header = message.split(|&byte| byte == b'\r').next().unwrap_or_default();
-    let time = header.split(|&byte| byte == separator).nth(6).and_then(|time| time.get(..8));
-    let hours = [-24, 0, 24].map(jiff::SignedDuration::from_hours);
-    let days = hours.map(|hours| now.checked_add(hours).unwrap_or(now).strftime("%Y%m%d").to_string());
-    time.is_some_and(|time| time.iter().all(u8::is_ascii_digit) && !days.iter().any(|day| day.as_bytes() == time))
+/// Whether the message says itself that it was sent so long ago that a receiver may not show what it tells.
+pub(super) fn is_old(message: &[u8], now: Timestamp) -> bool {
+    sent(message).is_some_and(|(sent, tolerated)| now.duration_since(sent) > tolerated)
+}
+
+/// MSH-7, and by how much it may be off: a time without an offset may be of any time zone, and a date of any hour.
+fn sent(message: &[u8]) -> Option<(Timestamp, SignedDuration)> {
+    let separator = *message.get(3)?;
+    let header = message.split(|&byte| byte == b'\r').next()?;
+    let text = std::str::from_utf8(header.split(|&byte| byte == separator).nth(6)?).ok()?;
+    let (local, offset) = text.split_at(text.find(['+', '-']).unwrap_or(text.len()));
+    let digits = local.split('.').next().filter(|digits| matches!(digits.len(), 8 | 10 | 12 | 14))?;
+    let (offset, hours) = if offset.is_empty() { ("+0000", 38) } else { (offset, 0) };
+    let sent = strtime::parse("%Y%m%d%H%M%S%z", format!("{digits:0<14}{offset}")).ok()?.to_timestamp().ok()?;
+    Some((sent, SignedDuration::from_secs(120 + hours * 3600)))
 }
 
 #[cfg(test)]
@@ -55,18 +63,27 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_another_day_is_known_by_its_header() {
+    fn an_old_message_is_known_by_its_header() {
         let now: Timestamp = "2026-11-22T08:15:30Z".parse().unwrap();
         for (time, expected) in [
-            ("20260504081530+0100", true),
+            ("20261122091530+0100", false),
+            ("202611220915+0100", false),
+            ("20261122081330+0000", false),
+            ("20261122081329+0000", true),
+            ("20261121091530.1234+0100", true),
+            ("20260504081530", true),
             ("20261122", false),
+            ("20261121", false),
+            ("20261119", true),
             ("20261123004500+1300", false),
             ("", false),
             ("soon, soon", false),
+            ("2026", false),
         ] {
             let message = format!("MSH|^~\\&|a|b|c|d|{time}||ADT\r");
-            assert_eq!(is_of_another_day(message.as_bytes(), now), expected, "{time}");
+            assert_eq!(is_old(message.as_bytes(), now), expected, "{time}");
         }
+        assert!(!is_old(b"MSH", now));
         assert_eq!(spelt(now), "20261122081530+0000");
     }
 }

@@ -40,6 +40,7 @@ async fn reload_now(base: &str, json: bool) -> Result<(), Failure> {
         return Err(Failure::Failed(format!("{text}\n\nNothing was reloaded: the mappings of {since:.0} stay.")));
     }
     println!("Reloaded: {} mappings are in force.", answer.status.mappings.len());
+    answer.status.warnings.iter().for_each(|warning| println!("warning: {warning}"));
     Ok(())
 }
 
@@ -51,6 +52,7 @@ fn show_status(body: &str, json: bool) -> Result<(), Failure> {
     }
     println!("loaded    {:.0}", status.loaded);
     println!("mappings  {}", status.mappings.join(", "));
+    status.warnings.iter().for_each(|warning| println!("warning   {warning}"));
     if let Some(failed) = status.failed {
         println!("reload    failed {:.0}, {} mistakes, the first: {}", failed.at, failed.mistakes, failed.first);
         println!("          fix them, and run `fhircast-gateway reload`; `check` shows all of them");

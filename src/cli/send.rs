@@ -59,7 +59,7 @@ pub(super) async fn send(arguments: SendArguments) -> Result<(), Failure> {
         let time = message_times::spelt(now);
         messages.iter_mut().for_each(|message| message.bytes = message_times::with_times(&message.bytes, &time));
     }
-    let old = messages.iter().filter(|message| message_times::is_of_another_day(&message.bytes, now)).count();
+    let old = messages.iter().filter(|message| message_times::is_old(&message.bytes, now)).count();
     let total = messages.len() * arguments.count as usize * arguments.connections as usize;
     let begun = Instant::now();
     let mut connections = JoinSet::new();
@@ -80,8 +80,9 @@ pub(super) async fn send(arguments: SendArguments) -> Result<(), Failure> {
     let reported = tally.report(begun.elapsed(), total > MOST_PRINTED);
     if old > 0 {
         println!(
-            "{old} of these messages say that they are of another day, and a receiver may not show what is old: --now sends them as of now"
+            "{old} of these messages were sent long ago, by their own account, and a receiver may not show what is old."
         );
+        println!("  = help: --now sends them as of now");
     }
     reported
 }

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::expression::{Template, View};
-use super::plan::{EventRule, Placed, Plan, ResourcePlan, Slot};
+use super::plan::{EventRule, Member, Placed, Plan, ResourcePlan, Slot};
 use super::source::Origin;
 use super::{age, refusal, retire, write};
-use crate::fhircast::{ContextEntry, EventName, Identifier};
+use crate::fhircast::{Action, ContextEntry, EventName, Identifier};
 
 /// What a message became.
 #[derive(Clone, Debug)]
@@ -121,11 +121,16 @@ fn event(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<MappedEvent, 
     let view = View { ids: &ids, ..*view };
     let entry = |(slot, identity): (&Slot, &Identity)| {
         let resource = &plan.resources[slot.resource];
-        let json = resource_json(resource, identity, &view)?;
+        let json = match resource_json(resource, identity, &view)? {
+            Ok(json) => json,
+            // What is wrong with the resource must not keep what is open from being closed.
+            Err(Lacking { json, .. }) if rule.name.action() == Some(Action::Close) => json,
+            Err(Lacking { member, .. }) => return Some(Err(refusal::lacking(plan, rule, resource, member, &view))),
+        };
         // The writer writes JSON only; were it ever wrong, leaving the resource out is the safe side.
-        RawValue::from_string(json).ok().map(|json| ContextEntry { key: resource.key.clone(), resource: json })
+        RawValue::from_string(json).ok().map(|json| Ok(ContextEntry { key: resource.key.clone(), resource: json }))
     };
-    let context = rule.slots.iter().zip(&identities).filter_map(entry).collect();
+    let context = rule.slots.iter().zip(&identities).filter_map(entry).collect::<Result<_, _>>()?;
     let occurred = plan.occurred.as_ref().and_then(|it| age::occurred(&it.value, &view));
     let whose = session(plan, Some(rule), &view);
     let (name, not_after, rule) = (rule.name.clone(), rule.not_after.0, rule.origin.clone());
@@ -182,8 +187,18 @@ fn first_identifier(resource: &str, identifiers: &str) -> Option<String> {
     Some(format!("{resource}|{}|{}", first.system, first.value))
 }
 
+/// A resource without a member that FHIR has in every resource of its type.
+struct Lacking<'p> {
+    json: String,
+    member: &'p Member,
+}
+
 /// The resource; none without an id, by which others could not name it.
-fn resource_json(resource: &ResourcePlan, identity: &Identity, view: &View<'_>) -> Option<String> {
+fn resource_json<'p>(
+    resource: &'p ResourcePlan,
+    identity: &Identity,
+    view: &View<'_>,
+) -> Option<Result<String, Lacking<'p>>> {
     let id = identity.id.as_deref()?;
     let mut json = String::with_capacity(512);
     json.push_str("{\"resourceType\":");
@@ -194,7 +209,10 @@ fn resource_json(resource: &ResourcePlan, identity: &Identity, view: &View<'_>) 
         json.push_str(",\"identifier\":");
         json.push_str(&identity.identifiers);
     }
-    write::members(&mut json, &resource.members, None, view);
+    let lacking = write::resource_members(&mut json, &resource.members, view);
     json.push('}');
-    Some(json)
+    Some(match lacking {
+        None => Ok(json),
+        Some(member) => Err(Lacking { json, member }),
+    })
 }

@@ -1,5 +1,7 @@
 //! Conditions, as compiled: what must hold of a message. Reading them is `parse`.
 
+use std::ops::Range;
+
 use super::expression::{Pipeline, View};
 use super::table::LookupTable;
 use super::value::Data;
@@ -10,7 +12,7 @@ pub(crate) enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
     Not(Box<Condition>),
-    Test(Test),
+    Test(Box<Test>),
 }
 
 /// One comparison, or a bare operand that must have a value.
@@ -22,6 +24,8 @@ pub(crate) struct Test {
     pub(crate) negated: bool,
     /// As written, for explanations.
     pub(crate) text: Box<str>,
+    /// Where it stands in the condition, for diagnostics.
+    pub(crate) span: Range<usize>,
 }
 
 #[derive(Clone, Debug)]

@@ -10,15 +10,26 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use super::source::{Place, Sources};
 use crate::diagnostic::{Diagnostic, Level as Gravity, Position};
 
-/// The mistakes of one load, all of them, by file and line. `Display` is the whole text for a terminal, without colours.
+/// The mistakes and warnings of one load, all of them, by file and line. `Display` is the whole text for a terminal, without
+/// colours; empty where there are none.
 pub struct Diagnostics {
     sources: Arc<Sources>,
     problems: Vec<Problem>,
 }
 
-/// One mistake.
+/// Whether a file with the problem can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Severity {
+    /// It cannot: nothing is loaded.
+    Mistake,
+    /// It can, and most likely does not do what was meant.
+    Warning,
+}
+
+/// One mistake or warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
+    pub(crate) severity: Severity,
     pub(crate) place: Place,
     /// What is wrong, as a fragment in lower case.
     pub(crate) message: String,
@@ -28,7 +39,15 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(place: Place, message: impl Into<String>) -> Self {
-        Self { place, message: message.into(), help: None }
+        Self { severity: Severity::Mistake, place, message: message.into(), help: None }
+    }
+
+    pub(crate) fn warning(place: Place, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::new(place, message) }
+    }
+
+    pub(crate) fn is_mistake(&self) -> bool {
+        self.severity == Severity::Mistake
     }
 
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
@@ -44,12 +63,12 @@ impl Diagnostics {
         Self { sources, problems }
     }
 
-    /// How many mistakes there are; never none.
+    /// How many there are.
     pub fn count(&self) -> usize {
         self.problems.len()
     }
 
-    /// The mistakes one by one, for programs.
+    /// The mistakes and warnings one by one, for programs.
     pub fn list(&self) -> Vec<Diagnostic> {
         let diagnostic = |problem: &Problem| {
             let source = &self.sources.files[problem.place.file];
@@ -57,7 +76,7 @@ impl Diagnostics {
                 file: Some(source.path.clone()),
                 start: Some(Position::of(&source.text, problem.place.start)),
                 end: Some(Position::of(&source.text, problem.place.end)),
-                level: Gravity::Error,
+                level: if problem.is_mistake() { Gravity::Error } else { Gravity::Warning },
                 message: problem.message.clone(),
                 help: problem.help.clone(),
             }
@@ -74,7 +93,8 @@ impl Diagnostics {
             None => mark,
         };
         let snippet = Snippet::source(source.text.as_str()).path(source.path.as_str()).annotation(mark);
-        renderer.render(&[Level::ERROR.primary_title(problem.message.as_str()).element(snippet)])
+        let level = if problem.is_mistake() { Level::ERROR } else { Level::WARNING };
+        renderer.render(&[level.primary_title(problem.message.as_str()).element(snippet)])
     }
 }
 

@@ -10,7 +10,7 @@ mod toml;
 
 use fhircast_gateway_adapter_api::{Fields, Grammar, Value};
 
-use super::set::{Mapping, MappingSet, Selection};
+use super::set::{Mapping, MappingSet};
 use hl7v2::Candidate;
 
 pub use cases::first_cases;
@@ -114,10 +114,7 @@ impl Drafter<'_> {
 
     /// The mapping that speaks for one of the samples already.
     fn spoken_for(&self) -> Option<&Mapping> {
-        self.samples.iter().find_map(|sample| match self.set.select(None, PROTOCOL, sample.fields) {
-            Selection::One(mapping) => Some(mapping),
-            Selection::None | Selection::Several(_) => None,
-        })
+        self.samples.iter().find_map(|sample| self.set.select(None, PROTOCOL, sample.fields))
     }
 
     /// A file that starts from the mapping that speaks for these messages already.

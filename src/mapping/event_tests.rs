@@ -22,7 +22,7 @@ id = "s-${{patient.id}}"
 identifier = [{{ system = "urn:x", value = "${{UID}}" }}]
 subject.reference = "Patient/${{patient.id}}"
 encounter.reference = "Encounter/${{encounter.id}}"
-note.text = "shared"
+location.display = "shared"
 "#
     )
     .replace("s-${patient.id}", "s-${UID}")
@@ -40,13 +40,13 @@ const OPEN: &str = "[[event]]\nname = 'ImagingStudy-open'\n";
 
 #[test]
 fn what_an_event_says_of_a_resource_holds_for_that_event_alone() {
-    let own = "[event.context.study]\nnote.text = 'own'\nstatus = 'available'\n";
+    let own = "[event.context.study]\nlocation.display = 'own'\nstatus = 'available'\n";
     let contexts = contexts(&format!("{OPEN}{own}[[event]]\nname = 'ImagingStudy-close'\n"));
-    assert_eq!(contexts[0]["study"]["note"]["text"], "own");
+    assert_eq!(contexts[0]["study"]["location"]["display"], "own");
     assert_eq!(contexts[0]["study"]["status"], "available");
     assert_eq!(contexts[0]["study"]["subject"], json!({ "reference": "Patient/p-7" }), "the rest is shared");
     assert_eq!(contexts[0]["study"]["encounter"], json!({ "reference": "Encounter/e" }));
-    assert_eq!(contexts[1]["study"]["note"]["text"], "shared");
+    assert_eq!(contexts[1]["study"]["location"]["display"], "shared");
     assert_eq!(contexts[1]["study"].get("status"), None);
     assert_eq!(contexts[0]["patient"], contexts[1]["patient"]);
 }

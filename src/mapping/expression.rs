@@ -1,6 +1,7 @@
 //! Templates and the expressions in them, as compiled: paths are resolved, calls are checked. Reading them is `parse`.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use fhircast_gateway_adapter_api::{Fields, Path};
 
@@ -34,6 +35,8 @@ pub(crate) struct Pipeline {
     pub(crate) calls: Vec<Call>,
     /// As written, for explanations.
     pub(crate) text: Box<str>,
+    /// Where it stands in the template or condition, for diagnostics.
+    pub(crate) span: Range<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -114,12 +117,17 @@ impl Expression {
         values.find(|value| *value != Data::Absent).unwrap_or(Data::Absent)
     }
 
-    fn reads_message(&self) -> bool {
+    pub(crate) fn reads_message(&self) -> bool {
         self.alternatives.iter().any(|alternative| alternative.operand.reads_message())
     }
 
     pub(crate) fn gives_object(&self) -> bool {
         self.alternatives.iter().any(Pipeline::gives_object)
+    }
+
+    /// Every path in it, with where its pipeline stands.
+    pub(crate) fn paths(&self) -> Vec<(&Path, Range<usize>)> {
+        self.alternatives.iter().flat_map(Pipeline::paths).collect()
     }
 }
 
@@ -135,6 +143,22 @@ impl Pipeline {
     }
 }
 
+impl Pipeline {
+    /// Every path in it, with where it stands itself.
+    pub(crate) fn paths(&self) -> Vec<(&Path, Range<usize>)> {
+        match &self.operand {
+            Operand::Path { path, .. } => vec![(path, self.span.clone())],
+            // What has a name stands elsewhere; the name is in this span.
+            Operand::Group(inner) => {
+                let inside = |span: &Range<usize>| self.span.start <= span.start && span.end <= self.span.end;
+                let paths = inner.paths().into_iter();
+                paths.map(|(path, span)| (path, if inside(&span) { span } else { self.span.clone() })).collect()
+            }
+            Operand::FirstIdentifier | Operand::Reference(_) | Operand::Text(_) => Vec::new(),
+        }
+    }
+}
+
 impl Operand {
     pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Data<'m> {
         match self {
@@ -147,7 +171,7 @@ impl Operand {
         }
     }
 
-    fn reads_message(&self) -> bool {
+    pub(crate) fn reads_message(&self) -> bool {
         match self {
             Self::Text(_) => false,
             Self::Group(expression) => expression.reads_message(),

@@ -12,7 +12,9 @@
 //! [`Fields`]: fhircast_gateway_adapter_api::Fields
 //! [`Grammar`]: fhircast_gateway_adapter_api::Grammar
 
+mod absent;
 mod age;
+mod append;
 mod apply;
 pub mod cases;
 mod catalogue;
@@ -21,10 +23,14 @@ mod condition;
 mod diagnostics;
 mod difference;
 pub mod draft;
+mod exclusive;
 mod explain;
 mod expression;
+mod family;
+mod fhir;
 mod file;
 mod function;
+mod futile;
 mod merge;
 mod names;
 mod parse;
@@ -34,12 +40,14 @@ mod reachable;
 pub mod reference;
 mod refusal;
 mod retire;
+mod rivalry;
 mod set;
 mod shipped;
 mod show;
 mod source;
 mod table;
 mod table_file;
+mod unused;
 mod value;
 mod write;
 
@@ -50,7 +58,7 @@ pub use diagnostics::Diagnostics;
 pub use difference::{Change, ChangeKind, changes};
 pub use explain::{Explanation, Line};
 pub use function::names as function_names;
-pub use set::{Ambiguity, Mapping, MappingSet, Selection};
+pub use set::{Mapping, MappingSet};
 pub use shipped::shipped;
 pub use source::{Origin, SourceFile};
 

@@ -1,10 +1,12 @@
 //! What the expressions of one mapping can call by name: the paths of its protocol, constants, tables, resources.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fhircast_gateway_adapter_api::Grammar;
 use jiff::tz::TimeZone;
 
+use super::expression::Expression;
 use super::function::Surroundings;
 use super::table::LookupTable;
 
@@ -27,10 +29,24 @@ const HL7_TABLES: &str = "http://terminology.hl7.org/CodeSystem/";
 pub(crate) struct Names<'g> {
     pub(crate) grammar: &'g dyn Grammar,
     pub(crate) constants: BTreeMap<String, String>,
+    /// Whole expressions by their names.
+    pub(crate) expressions: BTreeMap<String, Expression>,
     pub(crate) tables: BTreeMap<String, LookupTable>,
     pub(crate) zone: Option<TimeZone>,
     /// The context keys of the mapping's resources, in order.
     pub(crate) keys: Vec<String>,
+    /// What was asked for.
+    pub(crate) used: RefCell<BTreeSet<Definition>>,
+    /// Whether what the mapping extends is not there, so that any name may stand for something.
+    pub(crate) partial: bool,
+}
+
+/// What a file declares for its expressions, by its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Definition {
+    Constant(String),
+    Expression(String),
+    Table(String),
 }
 
 /// What a name stands for.
@@ -54,16 +70,28 @@ impl Names<'_> {
         self.text(name).map(Meaning::Text)
     }
 
+    /// The expression that `name` stands for.
+    pub(crate) fn expression(&self, name: &str) -> Option<&Expression> {
+        let expression = self.expressions.get(name)?;
+        self.used.borrow_mut().insert(Definition::Expression(name.to_owned()));
+        Some(expression)
+    }
+
     /// The text that `name` stands for.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
-        self.constants.get(name).cloned().or_else(|| code_system(name))
+        let constant = self.constants.get(name);
+        if constant.is_some() {
+            self.used.borrow_mut().insert(Definition::Constant(name.to_owned()));
+        }
+        constant.cloned().or_else(|| code_system(name))
     }
 
     /// Every name there is, for suggestions.
     pub(crate) fn all(&self) -> Vec<String> {
         let systems = CODE_SYSTEMS.iter().map(|(name, _)| (*name).to_owned());
         let resources = self.keys.iter().map(|key| format!("{key}.id"));
-        self.constants.keys().cloned().chain(systems).chain(resources).chain([FIRST_IDENTIFIER.to_owned()]).collect()
+        let own = self.constants.keys().chain(self.expressions.keys()).cloned();
+        own.chain(systems).chain(resources).chain([FIRST_IDENTIFIER.to_owned()]).collect()
     }
 }
 
@@ -77,7 +105,11 @@ fn code_system(name: &str) -> Option<String> {
 
 impl Surroundings for Names<'_> {
     fn table(&self, name: &str) -> Option<LookupTable> {
-        self.tables.get(name).cloned()
+        let table = self.tables.get(name);
+        if table.is_some() {
+            self.used.borrow_mut().insert(Definition::Table(name.to_owned()));
+        }
+        table.cloned().or_else(|| self.partial.then(LookupTable::default))
     }
 
     fn table_names(&self) -> Vec<&str> {

@@ -22,6 +22,7 @@ use super::diagnostics::did_you_mean;
 use super::expression::{Expression, Operand, Part, Pipeline, Template};
 use super::function::{Argument, Call, CallError, Surroundings};
 use super::names::{Meaning, Names};
+use super::value::is_blank;
 
 /// What is wrong with a text, and with which of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +119,8 @@ impl<'t> Parser<'t> {
             calls.push(self.call()?);
             end = self.at;
         }
-        Ok(Pipeline { operand, calls, text: self.text[start..end].trim_end().into() })
+        let text = self.text[start..end].trim_end();
+        Ok(Pipeline { operand, calls, text: text.into(), span: start..start + text.len() })
     }
 
     fn operand(&mut self) -> Result<Operand, Mistake> {
@@ -142,6 +144,10 @@ impl<'t> Parser<'t> {
 
     fn named_or_path(&mut self) -> Result<Operand, Mistake> {
         let word = self.peek_word();
+        if let Some(expression) = self.names.expression(word) {
+            self.at += word.len();
+            return Ok(Operand::Group(Box::new(expression.clone())));
+        }
         if let Some(meaning) = self.names.meaning(word) {
             self.at += word.len();
             return Ok(match meaning {
@@ -156,6 +162,10 @@ impl<'t> Parser<'t> {
         }
         if word.is_empty() {
             return Err(self.unexpected("expected a path, a text in quotes or a name here"));
+        }
+        if self.names.partial {
+            self.at += word.len();
+            return Ok(Operand::Text(word.into()));
         }
         let all = self.names.all();
         let span = self.at..self.at + word.len();
@@ -231,7 +241,7 @@ impl<'t> Parser<'t> {
         if names_table {
             return Ok(Some(word.to_owned()));
         }
-        let known = self.names.text(word);
+        let known = self.names.text(word).or_else(|| self.names.partial.then(|| word.to_owned()));
         known.map(Some).ok_or_else(|| {
             mistake(
                 span,
@@ -279,8 +289,9 @@ impl<'t> Parser<'t> {
         let start = self.at;
         let operand = self.pipeline()?;
         let (comparison, negated) = self.comparison()?;
-        let text = self.text[start..self.at].trim().into();
-        Ok(Condition::Test(Test { operand, comparison, negated, text }))
+        let text = self.text[start..self.at].trim_end();
+        let span = start..start + text.len();
+        Ok(Condition::Test(Box::new(Test { operand, comparison, negated, text: text.into(), span })))
     }
 
     /// What the operand is compared with, and whether it must differ.
@@ -311,7 +322,7 @@ impl<'t> Parser<'t> {
         let start = self.at;
         let other = self.pipeline()?;
         match &other.operand {
-            Operand::Text(text) if text.is_empty() => {
+            Operand::Text(text) if is_blank(text) => {
                 let help = "a bare path holds when it has a value: write `PID-8`, or `not PID-8`";
                 Err(mistake(start..self.at, "nothing equals an empty text", help))
             }
@@ -326,13 +337,24 @@ impl<'t> Parser<'t> {
         }
         let mut texts = Vec::new();
         loop {
-            texts.push(self.literal()?.into());
+            texts.push(self.listed_text()?.into());
             if !self.take_symbol(",") {
                 break;
             }
         }
         self.close("]")?;
         Ok(Comparison::InList(texts))
+    }
+
+    fn listed_text(&mut self) -> Result<&'t str, Mistake> {
+        self.skip_blanks();
+        let start = self.at;
+        let text = self.literal()?;
+        if is_blank(text) {
+            let help = "a bare path holds when it has a value: write `PID-8`, or `not PID-8`";
+            return Err(mistake(start..self.at, "nothing equals an empty text", help));
+        }
+        Ok(text)
     }
 
     fn listed_in_table(&mut self) -> Result<Comparison, Mistake> {

@@ -106,6 +106,8 @@ pub(crate) struct Member {
     pub(crate) name: Box<str>,
     /// The name in quotes and a colon.
     pub(crate) label: Box<str>,
+    /// FHIR has it in every resource of the type (1..1, 1..*).
+    pub(crate) required: bool,
     pub(crate) node: Node,
 }
 
@@ -115,7 +117,7 @@ pub(crate) enum Node {
     Array(Vec<Element>),
     /// JSON that never changes.
     Literal(Box<str>),
-    Object(Object),
+    Object(Box<Object>),
     Template(Placed<Template>),
 }
 

@@ -1,47 +1,48 @@
-//! Finds events that can never be emitted, because their conditions want different values of one field at once.
+//! Finds events that can never be emitted, and those that are emitted twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use super::condition::Condition;
+use super::diagnostics::Problem;
+use super::exclusive::{exclude_each_other, ways};
+use super::file::{Item, Kind, Table};
+use super::futile::{awaits_rows, contradicts_itself};
+use super::source::Sources;
 
-use super::condition::{Comparison, Condition, Test};
-use super::expression::{Operand, Pipeline};
-
-/// The values that a field may have, by the field's expression as written.
-type Allowed<'c> = BTreeMap<&'c str, BTreeSet<&'c str>>;
-
-/// The first field of which all the `conditions` together allow no value at all.
-pub(crate) fn contradiction<'c>(conditions: impl Iterator<Item = &'c Condition>) -> Option<&'c str> {
-    let mut allowed = Allowed::new();
-    conditions.for_each(|condition| narrow(condition, &mut allowed));
-    allowed.into_iter().find(|(_, values)| values.is_empty()).map(|(field, _)| field)
+/// Whether `when` never holds of a message that `accept` takes. What contradicts itself is reported for itself.
+pub(crate) fn never_accepted(accept: &Condition, when: &Condition) -> bool {
+    let judged = [accept, when].into_iter().all(|condition| !awaits_rows(condition));
+    let possible = judged && !contradicts_itself(accept) && !contradicts_itself(when);
+    possible && exclude_each_other(&ways(accept), &ways(when))
 }
 
-/// Only what must hold in any case can contradict: what stands beside an `or` or under a `not` is left aside.
-fn narrow<'c>(condition: &'c Condition, allowed: &mut Allowed<'c>) {
-    match condition {
-        Condition::All(conditions) => conditions.iter().for_each(|condition| narrow(condition, allowed)),
-        Condition::Test(test) => narrow_by_test(test, allowed),
-        Condition::Any(_) | Condition::Not(_) => {}
+/// Reports each event that says just what another one says: both are emitted.
+pub(crate) fn report_twins(events: &[Item], sources: &Sources) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (index, event) in events.iter().enumerate() {
+        let Kind::Table(table) = &event.kind else { continue };
+        let twin =
+            events[index + 1..].iter().find(|other| matches!(&other.kind, Kind::Table(other) if same(table, other)));
+        let Some(twin) = twin else { continue };
+        // An extending file's events come first, and there the mistake can be mended.
+        let (here, there) = if twin.place.file == event.place.file { (twin, event) } else { (event, twin) };
+        let message = format!("the same event stands at {}, and both are emitted", sources.origin(there.place));
+        problems.push(Problem::new(here.place, message).help("leave one of them out"));
     }
+    problems
 }
 
-fn narrow_by_test<'c>(test: &'c Test, allowed: &mut Allowed<'c>) {
-    let values: BTreeSet<&str> = match &test.comparison {
-        Comparison::Equals(other) => constant(other).into_iter().collect(),
-        Comparison::InList(texts) => texts.iter().map(|text| &**text).collect(),
-        Comparison::HasValue | Comparison::InTable(_) | Comparison::Matches(_) => return,
-    };
-    // A list of values may hold several at once.
-    let single = matches!(test.operand.operand, Operand::Path { many: false, .. });
-    if single && !test.negated && !values.is_empty() {
-        let narrowed = allowed.entry(&test.operand.text).or_insert_with(|| values.clone());
-        narrowed.retain(|value| values.contains(value));
-    }
+fn same(one: &Table, other: &Table) -> bool {
+    one.entries.len() == other.entries.len()
+        && one.entries.iter().all(|entry| other.get(&entry.key).is_some_and(|it| same_kind(&entry.item, &it.item)))
 }
 
-/// The text that `pipeline` always gives.
-fn constant(pipeline: &Pipeline) -> Option<&str> {
-    match &pipeline.operand {
-        Operand::Text(text) if pipeline.calls.is_empty() => Some(text),
-        _ => None,
+fn same_kind(one: &Item, other: &Item) -> bool {
+    match (&one.kind, &other.kind) {
+        (Kind::Array(one), Kind::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same_kind(one, other))
+        }
+        (Kind::Scalar(one), Kind::Scalar(other)) => one == other,
+        (Kind::Table(one), Kind::Table(other)) => same(one, other),
+        (Kind::Text(one), Kind::Text(other)) => one.text == other.text,
+        _ => false,
     }
 }

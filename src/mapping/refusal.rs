@@ -6,7 +6,7 @@ use fhircast_gateway_adapter_api::{Fault, Path};
 use super::apply::Refusal;
 use super::expression::{Expression, Operand, Pipeline, Template, View};
 use super::function::Call;
-use super::plan::{Element, EventRule, Node, ResourcePlan};
+use super::plan::{Element, EventRule, Member, Node, Plan, ResourcePlan};
 use super::retire::MergeRule;
 
 /// One place that was looked at, and why nothing came of it.
@@ -38,6 +38,47 @@ pub(super) fn unidentified(rule: &EventRule, resource: &ResourcePlan, no_identif
         fault: fault(&trials),
         reason: format!("{what}: {} ({})", explanation(&trials), rule.origin),
         field: trials.first().map(|trial| trial.path.clone()),
+    }
+}
+
+/// The refusal of a message whose `resource` would lack a `member` that FHIR has in every resource of its type.
+pub(super) fn lacking(
+    plan: &Plan,
+    rule: &EventRule,
+    resource: &ResourcePlan,
+    member: &Member,
+    view: &View<'_>,
+) -> Refusal {
+    let mut trials = Vec::new();
+    try_node(&member.node, None, view, &mut trials);
+    let mut references = Vec::new();
+    named_in(&member.node, &mut references);
+    for slot in rule.slots.iter().filter(|slot| references.contains(&slot.reference)) {
+        if let Some(identifier) = &plan.resources[slot.resource].identifier {
+            try_node(identifier, None, view, &mut trials);
+        }
+    }
+    let what = format!("{} needs {}.{}", rule.name, resource.key, member.name);
+    Refusal {
+        fault: fault(&trials),
+        reason: format!("{what}: {} ({})", explanation(&trials), rule.origin),
+        field: trials.first().map(|trial| trial.path.clone()),
+    }
+}
+
+/// The numbers of the resources whose ids a node names.
+fn named_in(node: &Node, references: &mut Vec<usize>) {
+    match node {
+        Node::Array(elements) => elements.iter().for_each(|element| named_in(&element.node, references)),
+        Node::Literal(_) => {}
+        Node::Object(object) => object.members.iter().for_each(|member| named_in(&member.node, references)),
+        Node::Template(template) => {
+            let pipelines = template.value.expressions().flat_map(|expression| &expression.alternatives);
+            references.extend(pipelines.filter_map(|pipeline| match pipeline.operand {
+                Operand::Reference(index) => Some(index),
+                _ => None,
+            }));
+        }
     }
 }
 
@@ -183,6 +224,7 @@ impl Call {
             Self::Suffix(_) => "suffix",
             Self::Trim => "trim",
             Self::Upper => "upper",
+            Self::Uri => "uri",
             Self::Uuid(_) => "uuid",
         }
     }

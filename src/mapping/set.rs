@@ -7,18 +7,22 @@ use fhircast_gateway_adapter_api::{Fields, Grammar};
 
 use super::apply::{self, Mapped, Refusal};
 use super::compile::Compiler;
-use super::diagnostics::{Diagnostics, Problem, did_you_mean};
+use super::diagnostics::{Diagnostics, Problem};
 use super::expression::View;
-use super::file::{self, Kind, Table};
-use super::merge::merge;
+use super::family::Family;
+use super::file::{self, Table};
 use super::plan::Plan;
-use super::source::{Origin, SourceFile, Sources};
-use super::table_file;
+use super::rivalry;
+use super::source::{SourceFile, Sources};
+use super::unused::Usage;
 
 /// The mappings in force.
 #[derive(Debug)]
 pub struct MappingSet {
-    mappings: BTreeMap<String, Mapping>,
+    mappings: BTreeMap<String, Arc<Mapping>>,
+    warnings: Diagnostics,
+    /// Those with an `[accept]`; each before what it extends.
+    speaking: Vec<Arc<Mapping>>,
 }
 
 /// One mapping, merged with what it extends, and compiled.
@@ -26,28 +30,11 @@ pub struct MappingSet {
 pub struct Mapping {
     name: String,
     path: String,
+    /// What it extends, what that extends, and so on.
+    lineage: Vec<String>,
     pub(super) plan: Plan,
     pub(super) merged: Table,
     pub(super) sources: Arc<Sources>,
-}
-
-/// Which mapping speaks for a message.
-#[derive(Clone, Debug)]
-pub enum Selection<'s> {
-    /// Just this one.
-    One(&'s Mapping),
-    /// None.
-    None,
-    /// More than one, which is a mistake in the mappings. `Display` of the problem says which, and where.
-    Several(Ambiguity),
-}
-
-/// The mappings that claim one message, and where each says so.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than one mapping speaks for this message: {}", self.in_words())]
-pub struct Ambiguity {
-    /// Each mapping's name, and the line of its `accept`.
-    pub claims: Vec<(String, Origin)>,
 }
 
 impl MappingSet {
@@ -64,21 +51,40 @@ impl MappingSet {
         };
         let trees = sources.files.iter().enumerate().map(&mut tree).collect();
         let family = Family { sources: &sources, trees };
-        let mut merge = |(file, source): (usize, &SourceFile)| match source.is_table() {
-            true => None,
-            false => family.merged(file, &mut problems),
-        };
-        let merged: Vec<Option<Table>> = files.iter().enumerate().map(&mut merge).collect();
         let mut compiler = Compiler { sources: &sources, grammars, problems };
+        let mut usage = Usage::default();
         let mut mappings = BTreeMap::new();
-        for (index, merged) in merged.into_iter().enumerate() {
-            let Some(merged) = merged else { continue };
-            let Some(plan) = compiler.compile(&merged, index) else { continue };
-            let SourceFile { name, path, .. } = files[index].clone();
-            mappings.insert(name.clone(), Mapping { name, path, plan, merged, sources: Arc::clone(&sources) });
+        for (index, file) in files.iter().enumerate().filter(|(_, file)| !file.is_table()) {
+            let before = compiler.problems.len();
+            let lineage = family.lineage(index, &mut compiler.problems);
+            let merged = family.merged(&lineage, &mut compiler.problems);
+            let Some(compiled) = compiler.compile(&merged, index, lineage.broken) else { continue };
+            match compiler.problems[before..].iter().any(Problem::is_mistake) {
+                true => usage.note_unread(&lineage.files),
+                false => usage.note(&lineage.files, &family.trees[index], &compiled),
+            }
+            if lineage.broken {
+                continue;
+            }
+            let SourceFile { name, path, .. } = file.clone();
+            let (lineage, sources) = (family.names(&lineage.files[1..]), Arc::clone(&sources));
+            let mapping = Mapping { name, path, lineage, plan: compiled.plan, merged, sources };
+            mappings.insert(mapping.name.clone(), Arc::new(mapping));
         }
-        let problems = compiler.problems;
-        if problems.is_empty() { Ok(Self { mappings }) } else { Err(Diagnostics::new(sources, problems)) }
+        let mut problems = compiler.problems;
+        rivalry::report(mappings.values().map(|mapping| &**mapping), &mut problems);
+        problems.extend(usage.warnings());
+        let refused = problems.iter().any(Problem::is_mistake);
+        let diagnostics = Diagnostics::new(sources, problems);
+        match refused {
+            true => Err(diagnostics),
+            false => Ok(Self { warnings: diagnostics, speaking: speaking(&mappings), mappings }),
+        }
+    }
+
+    /// What is most likely not meant so, in the mappings in force.
+    pub fn warnings(&self) -> &Diagnostics {
+        &self.warnings
     }
 
     /// The names of all mappings, in order.
@@ -88,29 +94,31 @@ impl MappingSet {
 
     /// All mappings, in order of their names.
     pub fn mappings(&self) -> impl Iterator<Item = &Mapping> {
-        self.mappings.values()
+        self.mappings.values().map(|mapping| &**mapping)
     }
 
     /// The mapping called `name`.
     pub fn mapping(&self, name: &str) -> Option<&Mapping> {
-        self.mappings.get(name)
+        self.mappings.get(name).map(|mapping| &**mapping)
     }
 
     /// The mapping that speaks for a message of `protocol`: the one that its listener is configured with, if it accepts the
-    /// message; where none is configured, the one that accepts it by its own `[accept]`.
-    pub fn select(&self, configured: Option<&str>, protocol: &str, fields: &dyn Fields) -> Selection<'_> {
+    /// message; where none is configured, the one that accepts it by its own `[accept]`. Of a mapping and one that it extends the
+    /// first speaks; no others can both accept one message.
+    pub fn select(&self, configured: Option<&str>, protocol: &str, fields: &dyn Fields) -> Option<&Mapping> {
         if let Some(name) = configured {
-            let mapping = self.mapping(name).filter(|mapping| mapping.takes(protocol, fields));
-            return mapping.map_or(Selection::None, Selection::One);
+            return self.mapping(name).filter(|mapping| mapping.takes(protocol, fields));
         }
-        let claims = |mapping: &&Mapping| mapping.plan.accept.is_some() && mapping.takes(protocol, fields);
-        let claiming: Vec<&Mapping> = self.mappings.values().filter(claims).collect();
-        match claiming.as_slice() {
-            [] => Selection::None,
-            [only] => Selection::One(only),
-            several => Selection::Several(Ambiguity { claims: several.iter().filter_map(|it| it.claim()).collect() }),
-        }
+        self.speaking.iter().map(|mapping| &**mapping).find(|mapping| mapping.takes(protocol, fields))
     }
+}
+
+/// The mappings with an `[accept]`: those that extend more come first, and so each before what it extends.
+fn speaking(mappings: &BTreeMap<String, Arc<Mapping>>) -> Vec<Arc<Mapping>> {
+    let accepting = mappings.values().filter(|mapping| mapping.plan.accept.is_some());
+    let mut speaking: Vec<Arc<Mapping>> = accepting.cloned().collect();
+    speaking.sort_by_key(|mapping| std::cmp::Reverse(mapping.lineage.len()));
+    speaking
 }
 
 impl Mapping {
@@ -149,6 +157,11 @@ impl Mapping {
         !self.plan.rules.is_empty()
     }
 
+    /// Whether it extends the mapping `name`, or extends one that does.
+    pub(super) fn extends(&self, name: &str) -> bool {
+        self.lineage.iter().any(|ancestor| ancestor == name)
+    }
+
     /// Whether it speaks for a message: its `[accept]` holds, or it has none.
     pub fn accepts(&self, fields: &dyn Fields) -> bool {
         self.plan.accept.as_ref().is_none_or(|accept| accept.value.holds(&View::new(fields)))
@@ -171,69 +184,5 @@ impl Mapping {
 
     fn takes(&self, protocol: &str, fields: &dyn Fields) -> bool {
         self.plan.protocol == protocol && self.accepts(fields)
-    }
-
-    fn claim(&self) -> Option<(String, Origin)> {
-        self.plan.accept.as_ref().map(|accept| (self.name.clone(), accept.origin.clone()))
-    }
-}
-
-impl Ambiguity {
-    fn in_words(&self) -> String {
-        let claims = self.claims.iter().map(|(name, origin)| format!("{name} ({origin})"));
-        claims.collect::<Vec<_>>().join(", ")
-    }
-}
-
-/// The files of one load, each as it was written, and who extends whom.
-struct Family<'s> {
-    sources: &'s Sources,
-    trees: Vec<Table>,
-}
-
-impl Family<'_> {
-    /// File number `file`, merged over all that it extends. None, with the reason in `problems`, if one of those is not there.
-    fn merged(&self, file: usize, problems: &mut Vec<Problem>) -> Option<Table> {
-        let mut merged: Option<Table> = None;
-        for member in self.lineage(file, problems)?.into_iter().rev() {
-            let own = self.trees[member].clone();
-            let mut both = match merged {
-                Some(parent) => merge(parent, own),
-                None => own,
-            };
-            // Before the next one is laid over it: that may replace a table from a file, or add to its rows.
-            table_file::read_named(&mut both, self.sources, problems);
-            merged = Some(both);
-        }
-        merged
-    }
-
-    /// The file, what it extends, what that extends, and so on.
-    fn lineage(&self, file: usize, problems: &mut Vec<Problem>) -> Option<Vec<usize>> {
-        let mut lineage = vec![file];
-        let mut current = file;
-        while let Some(entry) = self.trees[current].get("extends") {
-            let Kind::Text(text) = &entry.item.kind else {
-                problems.push(Problem::new(entry.item.place, "`extends` must be a string: the name of one mapping"));
-                return None;
-            };
-            let mappings = || self.sources.files.iter().enumerate().filter(|(_, file)| !file.is_table());
-            let Some((parent, _)) = mappings().find(|(_, file)| file.name == text.text) else {
-                let names: Vec<&str> = mappings().map(|(_, file)| file.name.as_str()).collect();
-                let help = did_you_mean(&text.text, names);
-                problems.push(Problem::new(text.whole(), format!("there is no mapping `{}`", text.text)).help(help));
-                return None;
-            };
-            if lineage.contains(&parent) {
-                let cycle = lineage.iter().chain([&parent]).map(|it| self.sources.files[*it].name.as_str());
-                let message =
-                    format!("mappings extend each other in a circle: {}", cycle.collect::<Vec<_>>().join(" -> "));
-                problems.push(Problem::new(text.whole(), message));
-                return None;
-            }
-            lineage.push(parent);
-            current = parent;
-        }
-        Some(lineage)
     }
 }

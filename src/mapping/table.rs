@@ -47,6 +47,29 @@ impl LookupTable {
         code != "*" && self.rows.contains_key(code)
     }
 
+    /// The codes that are listed, in no order; `"*"` does not count.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = &str> {
+        self.rows.keys().map(|code| &**code).filter(|code| *code != "*")
+    }
+
+    /// Whether it has a row for every code that is not listed.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.rows.contains_key("*")
+    }
+
+    /// The texts of all rows, in no order.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.rows.values().filter_map(|meaning| match meaning {
+            Meaning::Text(text) => Some(&**text),
+            Meaning::Code(_) => None,
+        })
+    }
+
+    /// Whether `other` is this very table.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.rows, &other.rows)
+    }
+
     fn meaning(&self, code: &str) -> Option<&Meaning> {
         self.rows.get(code.trim()).or_else(|| self.rows.get("*"))
     }

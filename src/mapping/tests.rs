@@ -1,15 +1,18 @@
 //! The language as a whole, on a protocol of its own.
 
+mod mistakes;
+
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::parse;
 use super::testing::{Note, load, outcome};
-use super::{Selection, parse};
 
-/// What stands under the `x` of a patient, of which `members` say it, for `message`; null for nothing.
+/// What stands under the `extension` of a resource, of which `members` say it, for `message`; null for nothing. The resource
+/// is of a type whose members are not checked.
 fn check(members: &str, message: &str, expected: serde_json::Value) {
     let text = format!(
-        "protocol = \"notes\"\n[[event]]\nname = \"Patient-close\"\n[context.patient]\nid = \"1\"\n{members}\n[table.sex]\nM = \"male\"\n\"*\" = \"unknown\"\n"
+        "protocol = \"notes\"\n[[event]]\nname = \"Basic-open\"\ncontext = [\"thing\"]\n[context.thing]\nresourceType = \"Basic\"\nid = \"1\"\n{members}\n[table.sex]\nM = \"male\"\n\"*\" = \"unknown\"\n"
     );
     let outcome = outcome(&text, message);
     let found = &outcome["events"][0]["context"][0]["resource"]["extension"];
@@ -70,17 +73,17 @@ fn nothing_in_nothing_out() {
         ("extension = [{ identifier = { value = '${A}', system = '${B}' }, type = 'T' }]", "B: y", json!(null)),
         ("extension = [true, 1.5, 2026-05-04]", "", json!([true, 1.5, "2026-05-04"])),
         (
-            "[[context.patient.extension]]\neach = 'A'\na = '${.1}'\nb = '${.2}'\nc = 'literal'",
+            "[[context.thing.extension]]\neach = 'A'\na = '${.1}'\nb = '${.2}'\nc = 'literal'",
             "A: 1^x~^~2",
             json!([{ "a": "1", "b": "x", "c": "literal" }, { "a": "2", "c": "literal" }]),
         ),
         (
-            "[[context.patient.extension]]\neach = 'A'\nwhen = '.2 == \"y\"'\na = '${.1}'",
+            "[[context.thing.extension]]\neach = 'A'\nwhen = '.2 == \"y\"'\na = '${.1}'",
             "A: 1^x~2^y",
             json!([{ "a": "2" }]),
         ),
         (
-            "[[context.patient.extension]]\neach = 'A'\nb = [{ each = 'B', c = '${.1}', d = '${A.1}' }]",
+            "[[context.thing.extension]]\neach = 'A'\nb = [{ each = 'B', c = '${.1}', d = '${A.1}' }]",
             "A: 1\nB: x~y",
             json!([{ "b": [{ "c": "x", "d": "1" }, { "c": "y", "d": "1" }] }]),
         ),
@@ -160,6 +163,44 @@ fn extended(child: &str, message: &str) -> serde_json::Value {
 }
 
 #[test]
+fn a_named_expression_stands_wherever_its_name_does_and_a_child_replaces_it_for_all() {
+    let base = r#"
+protocol = "notes"
+[constant]
+dash = "-"
+[expression]
+whole = "${A or B | upper}"
+part  = "${.1 | prefix dash}"
+[session]
+user = "${whole}"
+workstation = "at ${whole | lower or 'nowhere'}"
+[[event]]
+name = "Patient-close"
+when = "whole == 'x'"
+[context.patient]
+id = "1"
+[[context.patient.name]]
+each = "N"
+family = "${part}"
+"#;
+    let set = load(&[("base", base), ("child", "extends = 'base'\n[expression]\npart = '${.2}'")]).unwrap();
+    let outcome = |mapping: &str, message: &str| set.mapping(mapping).unwrap().outcome(&Note::new(message));
+    assert_eq!(outcome("base", "B: y")["session"], json!({ "user": "Y", "workstation": "at y" }));
+    assert_eq!(outcome("base", "A: \"\"\nB: y")["session"], json!({}), "what is deleted is so behind a name too");
+    let names =
+        |mapping: &str| outcome(mapping, "A: x\nN: a^b~c^d")["events"][0]["context"][0]["resource"]["name"].clone();
+    assert_eq!(names("base"), json!([{ "family": "-a" }, { "family": "-c" }]));
+    assert_eq!(names("child"), json!([{ "family": "b" }, { "family": "d" }]));
+    assert_eq!(outcome("base", "B: x")["events"], json!([]), "upper gives X");
+}
+
+#[test]
+fn mistakes_in_named_expressions_are_shown_where_they_stand() {
+    let wrong = "protocol = 'notes'\n[constant]\none = 'x'\n[expression]\none = '${A}'\nloinc = '${A}'\ntext = 'a ${A}'\nother = '${three | upper}'\nthree = '${A | uper}'\n";
+    insta::assert_snapshot!("named", load(&[("wrong", wrong)]).unwrap_err());
+}
+
+#[test]
 fn extends_merges_tables_and_replaces_arrays_unless_they_append() {
     let message = "A: 1\nOPEN: 1\nMRN: 7\nSSN: 8\nSEX: W\nUSER: joe";
     let gender = extended("[table.sex]\nW = \"female\"", message);
@@ -232,6 +273,10 @@ fn resources_name_each_other_by_id_and_those_without_are_left_out() {
 protocol = "notes"
 [[event]]
 name = "ImagingStudy-open"
+when = "OPEN"
+[[event]]
+name = "ImagingStudy-close"
+when = "not OPEN"
 [context.patient]
 id = "${MRN | uuid 'Patient'}"
 [context.encounter]
@@ -244,7 +289,7 @@ subject.reference = "Patient/${patient.id}"
 encounter.reference = "Encounter/${encounter.id}"
 identifier = [{ system = "urn:x", value = "${UID}" }]
 "#;
-    let with_patient = outcome(text, "MRN: 7\nUID: 1.2");
+    let with_patient = outcome(text, "OPEN: 1\nMRN: 7\nUID: 1.2");
     let context = with_patient["events"][0]["context"].as_array().unwrap();
     assert_eq!(context.iter().map(|entry| &entry["key"]).collect::<Vec<_>>(), ["study", "patient"]);
     let patient = context[1]["resource"]["id"].as_str().unwrap();
@@ -253,6 +298,30 @@ identifier = [{ system = "urn:x", value = "${UID}" }]
     let study = &alone["events"][0]["context"][0]["resource"];
     assert_eq!((study.get("subject"), study.get("encounter")), (None, None));
     assert_eq!(study["id"], context[0]["resource"]["id"], "an id is made of the identifier alone");
+}
+
+#[test]
+fn a_resource_that_would_lack_what_fhir_requires_is_opened_for_nobody_and_closed_all_the_same() {
+    let text = r#"
+protocol = "notes"
+[[event]]
+name = "ImagingStudy-open"
+when = "OPEN"
+[[event]]
+name = "ImagingStudy-close"
+when = "not OPEN"
+[context.patient]
+id = "${first-identifier | uuid}"
+identifier = [{ value = "${MRN}" }]
+[context.study]
+id = "${first-identifier | uuid}"
+status = "available"
+subject.reference = "Patient/${patient.id}"
+identifier = [{ system = "urn:x", value = "${UID}" }]
+"#;
+    let refused = &outcome(text, "OPEN: 1\nUID: 1.2")["refused"];
+    assert_eq!(refused, "ImagingStudy-open needs study.subject: MRN has no value (mappings/test.toml:4)");
+    assert_eq!(outcome(text, "UID: 1.2")["events"][0]["event"], "ImagingStudy-close");
 }
 
 #[test]
@@ -276,20 +345,33 @@ fn what_an_event_needs_and_the_message_lacks_is_refused_in_the_sources_words() {
 }
 
 #[test]
-fn two_mappings_that_accept_one_message_are_a_located_problem() {
-    let text = "protocol = 'notes'\n[accept]\nwhen = 'A'\n";
-    let set = load(&[("one", text), ("two", text), ("none", "protocol = 'notes'")]).unwrap();
-    let Selection::Several(ambiguity) = set.select(None, "notes", &Note::new("A: 1")) else { panic!("ambiguous") };
-    assert_eq!(
-        ambiguity.to_string(),
-        "more than one mapping speaks for this message: one (mappings/one.toml:3), two (mappings/two.toml:3)"
-    );
-    assert!(
-        matches!(set.select(Some("two"), "notes", &Note::new("A: 1")), Selection::One(mapping) if mapping.name() == "two")
-    );
-    assert!(matches!(set.select(Some("two"), "notes", &Note::new("")), Selection::None));
-    assert!(matches!(set.select(Some("none"), "notes", &Note::new("")), Selection::One(_)));
-    assert!(matches!(set.select(None, "hl7v2", &Note::new("A: 1")), Selection::None));
+fn two_mappings_that_could_accept_one_message_are_a_mistake_at_both_places() {
+    let accepts = |condition: &str| format!("protocol = 'notes'\n[accept]\nwhen = '{condition}'\n");
+    let (one, two) = (accepts("A == \"x\" or B"), accepts("A == \"y\""));
+    insta::assert_snapshot!("rivals", load(&[("one", &one), ("two", &two), ("three", &accepts("C"))]).unwrap_err());
+    let (one, two) = (accepts("A == \"x\""), accepts("A == \"y\""));
+    assert!(load(&[("one", &one), ("two", &two), ("none", "protocol = 'notes'")]).is_ok());
+}
+
+#[test]
+fn a_message_finds_its_mapping_by_accept_by_listener_or_by_both() {
+    let one = "protocol = 'notes'\n[accept]\nwhen = 'A == \"x\"'\n";
+    let two = "protocol = 'notes'\n[accept]\nwhen = 'A == \"y\"'\n";
+    let set = load(&[("one", one), ("two", two), ("z", "extends = 'two'"), ("none", "protocol = 'notes'")]);
+    let set = set.unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+    for (configured, protocol, message, expected) in [
+        (None, "notes", "A: x", Some("one")),
+        (None, "notes", "A: y", Some("z")),
+        (None, "notes", "A: z", None),
+        (None, "hl7v2", "A: x", None),
+        (Some("two"), "notes", "A: y", Some("two")),
+        (Some("two"), "notes", "A: x", None),
+        (Some("none"), "notes", "", Some("none")),
+        (Some("other"), "notes", "A: x", None),
+    ] {
+        let selected = set.select(configured, protocol, &Note::new(message));
+        assert_eq!(selected.map(super::Mapping::name), expected, "{configured:?} {message}");
+    }
 }
 
 #[test]
@@ -419,9 +501,12 @@ proptest! {
         let names = super::names::Names {
             grammar: &super::testing::Notes,
             constants: [("k".to_owned(), "v".to_owned())].into(),
+            expressions: std::collections::BTreeMap::default(),
             tables: [("sex".to_owned(), super::table::LookupTable::default())].into(),
             zone: None,
             keys: vec!["patient".to_owned()],
+            used: Default::default(),
+            partial: false,
         };
         for mistake in [parse::template(&text, &names).err(), parse::condition(&text, &names).err()].into_iter().flatten() {
             prop_assert!(text.get(mistake.span.clone()).is_some(), "{:?}", mistake);
@@ -437,7 +522,7 @@ proptest! {
     #[test]
     fn no_message_panics_and_every_resource_has_type_and_id(template in nearly(), message in messages()) {
         let text = format!(
-            "{BASE}\n[context.patient.name]\ntext = '''{template}'''\nfamily = '${{C[*] | split \"^\" | nth 2 | date or A | datetime or B | name}}'\n"
+            "{BASE}\n[[context.patient.name]]\ntext = '''{template}'''\nfamily = '${{C[*] | split \"^\" | nth 2 | date or A | datetime or B | name}}'\n"
         );
         let Ok(set) = load(&[("any", &text)]) else { return Ok(()) };
         let mapping = set.mapping("any").unwrap();

@@ -49,6 +49,18 @@ pub(crate) fn members(json: &mut String, members: &[Member], essential: Option<&
     best
 }
 
+/// Appends the members of a resource; gives the first of those that FHIR requires which has come out empty.
+pub(crate) fn resource_members<'p>(json: &mut String, members: &'p [Member], view: &View<'_>) -> Option<&'p Member> {
+    let mut lacking = None;
+    for member in members {
+        let written = self::members(json, std::slice::from_ref(member), None, view);
+        if written == Written::Nothing && member.required {
+            lacking = lacking.or(Some(member));
+        }
+    }
+    lacking
+}
+
 fn object(json: &mut String, object: &Object, view: &View<'_>) -> Written {
     if object.when.as_ref().is_some_and(|when| !when.value.holds(view)) {
         return Written::Nothing;

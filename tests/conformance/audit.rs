@@ -61,7 +61,7 @@ async fn ira_23_each_request_is_in_the_log_when_it_is_answered() {
     ];
     assert_eq!(found, expected);
     assert_eq!(events[0]["agent"][0]["name"], "Viewer");
-    assert_eq!(events[0]["agent"][0]["who"]["identifier"]["value"], "[\"\",\"all\",\"\"]");
+    assert_eq!(events[0]["agent"][0]["who"]["identifier"]["value"], "all");
     assert_eq!(events[0]["agent"][0]["network"]["address"], "127.0.0.1");
     for told in [&events[1], &events[2]] {
         let patient = told["entity"].as_array().unwrap().iter().find(|entity| entity["what"]["type"] == "Patient");

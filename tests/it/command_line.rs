@@ -104,6 +104,19 @@ impl Drop for Running {
 }
 
 #[test]
+fn check_shows_warnings_on_standard_error_and_takes_the_mappings() {
+    let directory = temporary("warnings");
+    let text = "extends = 'hl7v2/radiology'\n[session]\nuser = '${ORC-12.1}'\n";
+    std::fs::write(directory.join("hasty.toml"), text).unwrap();
+    let setting = format!("mappings.directory={}", directory.display());
+    let (code, said, errors) = run(&["--set", &setting, "check"]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(said.contains("ok  hasty"), "{said}");
+    assert!(errors.starts_with("warning: ORC-12.1 names the ordering provider"), "{errors}");
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn run_tells_its_addresses_serves_and_ends_cleanly_on_ctrl_c() {
     let mut gateway = Running::start();
     let said = gateway.said.join("\n");
@@ -124,6 +137,9 @@ fn run_tells_its_addresses_serves_and_ends_cleanly_on_ctrl_c() {
     let (code, acknowledged, errors) = run(&["send", "--now", order, "--to", gateway.address("listens")]);
     assert_eq!(code, 0, "{errors}");
     assert!(acknowledged.contains("MSA|AA|ACME0002"), "{acknowledged}");
+    assert!(!acknowledged.contains("long ago"), "{acknowledged}");
+    let (code, acknowledged, _) = run(&["send", order, "--to", gateway.address("listens")]);
+    assert!(code == 0 && acknowledged.contains("--now"), "what is sent and not shown is explained: {acknowledged}");
     let mut rest = String::new();
     heard.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("ImagingStudy-open") && rest.contains("ACC-2026-004711"), "{rest}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fhircast_gateway::client::{Frame, Subscriber, SubscriberOptions};
-use fhircast_gateway::clock::{Clock, System};
+use fhircast_gateway::clock::{Clock, Manual, System};
 use fhircast_gateway::config::{DEFAULT, DEFAULT_NAME, Layer, Layers, Problems};
 use fhircast_gateway::node::{Node, Plan};
 use fhircast_gateway::sessions::Seat;
@@ -67,6 +67,14 @@ impl Gateway {
         let (layers, problems) = layers(None, settings);
         let plan = Plan::check(&layers, problems).unwrap_or_else(|error| panic!("{error}"));
         Self::start_plan(plan).await
+    }
+
+    /// Starts one whose clock is behind that of every sender, so that no message is too old for it.
+    pub(crate) async fn in_the_past(settings: &[&str]) -> Self {
+        let (layers, problems) = layers(None, settings);
+        let plan = Plan::check(&layers, problems).unwrap_or_else(|error| panic!("{error}"));
+        let clock = Manual::at(SystemTime::UNIX_EPOCH + Duration::from_secs(946_684_800));
+        Self { node: plan.start_with_key(Arc::new(clock), SiteKey::from_bytes(&[7; 32])).await.unwrap() }
     }
 
     /// Starts what is planned, on the day of the example messages.

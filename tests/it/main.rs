@@ -1,6 +1,7 @@
 //! The integration tests: one binary, as each is a link of the whole program.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod any_message;
 mod architecture;
 mod command_line;
 #[path = "../conformance/mod.rs"]
@@ -11,6 +12,7 @@ mod coverage;
 mod faults;
 mod fixture;
 mod interop;
+mod language;
 mod main_job;
 mod mapping_tools;
 mod mappings;

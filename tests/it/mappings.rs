@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fhircast_gateway::loading::load;
 use fhircast_gateway::mapping::cases::{self, CaseFile, MessageReader};
-use fhircast_gateway::mapping::{Diagnostics, MappingSet, Selection, SourceFile, shipped};
+use fhircast_gateway::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
 use fhircast_gateway_adapter_api::Fields;
 use fhircast_gateway_mllp::Hl7v2;
 use fhircast_gateway_mllp::charset::Policy;
@@ -65,9 +65,8 @@ fn a_message_finds_the_one_mapping_that_accepts_it() {
     let set = shipped_set();
     let message =
         |sender: &str| hl7(format!("MSH|^~\\&|{sender}|MAIN|||20260504||ORM^O01|1|P|2.3.1\r").as_bytes()).unwrap();
-    let selected = |configured, sender: &str| match set.select(configured, "hl7v2", &*message(sender)) {
-        Selection::One(mapping) => Some(mapping.name().to_owned()),
-        Selection::None | Selection::Several(_) => None,
+    let selected = |configured, sender: &str| {
+        set.select(configured, "hl7v2", &*message(sender)).map(|mapping| mapping.name().to_owned())
     };
     assert_eq!(selected(None, "ACME_RIS").as_deref(), Some("vendors/acme-ris"));
     assert_eq!(selected(Some("vendors/acme-ris"), "ACME_RIS").as_deref(), Some("vendors/acme-ris"));
@@ -161,7 +160,7 @@ impl Page {
     fn check_example(&mut self, line: &str) {
         let (expression, expected) = line.split_once('→').unwrap();
         let text = format!(
-            "extends = \"hl7v2/radiology\"\n[[event]]\nname = \"Patient-close\"\n[context.patient]\nid = \"1\"\nextension = '''${{{}}}'''\n",
+            "extends = \"hl7v2/radiology\"\n[[event]]\nname = \"Basic-open\"\ncontext = [\"thing\"]\n[context.thing]\nresourceType = \"Basic\"\nid = \"1\"\nextension = '''${{{}}}'''\n",
             expression.trim()
         );
         let outcome = self.outcome(&text);

@@ -91,6 +91,10 @@ fn reload_tells_what_it_did_or_all_that_is_wrong() {
     let (code, said, errors) = reload(&[]);
     assert_eq!(code, 0, "{errors}");
     assert!(said.starts_with("Reloaded: "), "{said}");
+    site.write("desk.toml", &format!("{DESK}\n[table.wards]\nA = \"1\"\n"));
+    let (code, said, errors) = reload(&[]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(said.contains("\nwarning: SITE/desk.toml:14:8: "), "{said}");
     site.write("desk.toml", WRONG);
     site.write("other.toml", "extends = \"hl7v2/radiology\"\nabuot = \"\"\n");
     let (code, said, errors) = reload(&[]);
@@ -106,8 +110,18 @@ fn reload_tells_what_it_did_or_all_that_is_wrong() {
     let (code, json, _) = reload(&["--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((code, &json["problems"][0]["file"]), (1, &"SITE/desk.toml".into()));
+    let logged = site.anonymous(&gateway.expect_logged("most likely not meant so"));
+    assert!(logged.contains("warnings=1") && logged.contains("SITE/desk.toml:14:8"), "{logged}");
     let logged = site.anonymous(&gateway.expect_logged("Mappings not reloaded"));
     assert!(logged.contains("mistakes=2") && logged.contains("SITE/desk.toml:1:11"), "{logged}");
+}
+
+#[test]
+fn warnings_are_logged_at_the_start() {
+    let site = Site::new(&[("desk.toml", &format!("{DESK}\n[table.wards]\nA = \"1\"\n"))]);
+    let mut gateway = Running::with(&[&settings(&site)]);
+    let logged = site.anonymous(&gateway.expect_logged("most likely not meant so"));
+    assert!(logged.contains("warnings=1") && logged.contains("SITE/desk.toml:14:8"), "{logged}");
 }
 
 #[test]

@@ -17,9 +17,9 @@ use crate::fixture::{Gateway, Viewer, layers};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-const TAKEN: &str = "MSH|^~\\&|ACME_RIS|MAIN|GATEWAY|HOSP|20260504081530||ORM^O01|4711001|P|2.3.1
+const TAKEN: &str = "MSH|^~\\&|ACME_RIS|MAIN|GATEWAY|HOSP|20261122081530+0100||ORM^O01|4711001|P|2.3.1
 PID|1||4455667^^^LAKESIDE^MR||Okafor^Ngozi||19700412|F
-ORC|SC|P77001|F77001||IP||||20260504081528||||||||||MLINDQV^Lindqvist^Maja
+ORC|SC|P77001|F77001||IP||||20261122081528+0100||||||||||MLINDQV^Lindqvist^Maja
 OBR|1|P77001|F77001|CTCHWO^CT chest without contrast^ACME||||||||||||||A2026-00815
 ";
 
@@ -49,8 +49,7 @@ impl Bench {
     async fn with(client: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let plan = plan(&secret_file(directory.path(), 0o600), client);
-        let node = plan.start_with_key(Arc::new(System), SiteKey::from_bytes(&[7; 32])).await.unwrap();
-        Self { gateway: Gateway { node }, _directory: directory }
+        Self { gateway: Gateway::start_plan(plan).await, _directory: directory }
     }
 
     /// The hub's origin, with `path` behind it.
@@ -159,7 +158,8 @@ async fn ira_23_sma_01_tokens_given_and_refused_are_audited() {
     let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let outcomes: Vec<_> = events.iter().map(|event| event["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["0", "4"]);
-    assert_eq!(events[0]["agent"][0]["who"]["identifier"]["value"], "[\"\",\"mlindqv\",\"dictation\"]");
+    assert_eq!(events[0]["agent"][0]["who"], json!({"identifier": {"value": "mlindqv"}}));
+    assert_eq!(events[0]["agent"][0]["altId"], "dictation");
     assert!(!text.contains(&token) && !text.contains(SECRET));
 }
 

@@ -118,6 +118,19 @@ pub trait Grammar: Send + Sync {
     /// # Errors
     /// A sentence that says what is wrong and what to write instead, with the bytes of `text` that it is about.
     fn path(&self, text: &str) -> Result<Path, PathError>;
+
+    /// Why no message has anything at `path`, as a fragment: `no ADT message has the segment ZDS`. `known` is what is certain of the
+    /// message: paths, each with the only values that it can have. `None` where something may be there.
+    fn never_has(&self, path: &Path, known: &[(&Path, Vec<&str>)]) -> Option<String> {
+        let _ = (path, known);
+        None
+    }
+
+    /// Whom `path` names, where that is somebody else than who sits at the screen: `the ordering provider`.
+    fn bystander(&self, path: &Path) -> Option<&'static str> {
+        let _ = path;
+        None
+    }
 }
 
 /// Why a path cannot be read.

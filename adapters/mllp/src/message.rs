@@ -187,4 +187,6 @@ fn check(header: &Header<'_>) -> Result<Separators, Reason> {
 }
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod tests;

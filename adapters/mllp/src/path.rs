@@ -30,6 +30,7 @@
 
 mod dialect;
 mod parse;
+mod standard;
 
 use std::fmt;
 
@@ -57,6 +58,18 @@ impl Grammar for Hl7v2 {
     fn path(&self, text: &str) -> Result<Path, PathError> {
         let path = parse::parse(text).map_err(|error| dialect::explain(text, error))?;
         Ok(Path::new(&path.to_string(), path))
+    }
+
+    fn never_has(&self, path: &Path, known: &[(&Path, Vec<&str>)]) -> Option<String> {
+        let is_type = |path: &Path| path.compiled().is_some_and(standard::is_message_type);
+        let mut said = known.iter().filter(|(path, _)| is_type(path)).map(|(_, values)| values);
+        let mut types = said.next()?.clone();
+        said.for_each(|values| types.retain(|value| values.contains(value)));
+        standard::lacking(path.compiled()?, &types)
+    }
+
+    fn bystander(&self, path: &Path) -> Option<&'static str> {
+        standard::bystander(path.compiled()?)
     }
 }
 

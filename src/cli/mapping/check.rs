@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::super::Failure;
-use super::Format;
+use super::{Format, print_warnings};
 use crate::config::{Layers, Problems};
 use crate::diagnostic::Diagnostic;
 use crate::mapping::{Mapping, MappingSet};
@@ -23,6 +23,7 @@ pub(in crate::cli) struct CheckArguments {
 struct Findings<'s> {
     /// Whether the gateway would start.
     right: bool,
+    /// Mistakes and warnings.
     problems: Vec<Diagnostic>,
     /// The mappings that would be in force; none where one is wrong.
     mappings: Vec<Found<'s>>,
@@ -48,6 +49,7 @@ pub(in crate::cli) fn check(arguments: &CheckArguments, layers: &Layers, problem
 }
 
 fn show(set: &MappingSet) {
+    print_warnings(set);
     for mapping in set.mappings() {
         let events = match mapping.events().count() {
             0 => "no events".to_owned(),
@@ -61,7 +63,7 @@ fn show(set: &MappingSet) {
 
 fn print_json(checked: Result<&MappingSet, &StartError>) -> Result<(), Failure> {
     let (problems, mappings) = match checked {
-        Ok(set) => (Vec::new(), set.mappings().map(found).collect()),
+        Ok(set) => (set.warnings().list(), set.mappings().map(found).collect()),
         Err(error) => (error.diagnostics(), Vec::new()),
     };
     let findings = Findings { right: checked.is_ok(), problems, mappings };

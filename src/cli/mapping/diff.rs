@@ -12,7 +12,7 @@ use super::super::terminal::Terminal;
 use super::{Format, count, failed, load, load_mappings, named};
 use crate::adapters::read_message;
 use crate::config::{Layers, Problems};
-use crate::mapping::{Change, ChangeKind, Mapping, MappingSet, Selection, changes};
+use crate::mapping::{Change, ChangeKind, Mapping, MappingSet, changes};
 use crate::node::StartError;
 
 /// Arguments of `mapping diff`.
@@ -115,13 +115,12 @@ impl Side {
             return Ok(mapping.outcome(&*fields));
         }
         Ok(match self.set.select(None, protocol, &*fields) {
-            Selection::One(mapping) => {
+            Some(mapping) => {
                 let mut outcome = mapping.outcome(&*fields);
                 outcome["mapping"] = mapping.name().into();
                 outcome
             }
-            Selection::None => json!({ "accepted": false }),
-            Selection::Several(ambiguity) => json!({ "refused": ambiguity.to_string() }),
+            None => json!({ "accepted": false }),
         })
     }
 }

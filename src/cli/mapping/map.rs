@@ -14,7 +14,7 @@ use super::super::terminal::Terminal;
 use super::{Format, failed, load, named};
 use crate::adapters::read_message;
 use crate::config::{Layers, Problems};
-use crate::mapping::{Explanation, Mapping, MappingSet, Selection, laid_out};
+use crate::mapping::{Explanation, Mapping, MappingSet, laid_out};
 
 /// Arguments of `map`.
 #[derive(Args)]
@@ -84,9 +84,8 @@ impl MapArguments {
             Err(reason) => return Shown { error: Some(reason), refused: true, ..shown },
         };
         match set.select(configured, protocol, &*fields) {
-            Selection::One(mapping) => self.mapped(mapping, &fields, shown),
-            Selection::Several(ambiguity) => Shown { error: Some(ambiguity.to_string()), refused: true, ..shown },
-            Selection::None => self.unclaimed(set, &fields, shown),
+            Some(mapping) => self.mapped(mapping, &fields, shown),
+            None => self.unclaimed(set, &fields, shown),
         }
     }
 

@@ -63,7 +63,15 @@ fn load(layers: &Layers, mut problems: Problems) -> Result<(Config, MappingSet),
     let config = Config::read(layers, &mut problems).filter(|_| problems.is_empty());
     let config = config.ok_or_else(|| Failure::Refused(problems.to_string()))?;
     let loaded = load_mappings(&config.mappings.directory).map_err(StartError::from)?;
+    print_warnings(&loaded.set);
     Ok((config, loaded.set))
+}
+
+/// On standard error, so that what a command gives can be read by another.
+fn print_warnings(set: &MappingSet) {
+    if set.warnings().count() > 0 {
+        eprintln!("{}\n", set.warnings());
+    }
 }
 
 fn named<'s>(set: &'s MappingSet, name: &str) -> Result<&'s Mapping, Failure> {

@@ -83,7 +83,10 @@ impl FileCompiler<'_, '_> {
         let Said { listed, named, left_out, .. } = said;
         let context = EventContext { listed, named, left_out, keys, shared: &plan.resources, own: &own, first_own };
         let slots = catalogue::slots(name, place, &context).unwrap_or_else(|problems| {
-            self.compiler.problems.extend(problems);
+            // What the event needs may stand in what the file extends.
+            if !self.names.partial {
+                self.compiler.problems.extend(problems);
+            }
             Vec::new()
         });
         self.own_resources.extend(own);
@@ -98,8 +101,8 @@ impl FileCompiler<'_, '_> {
         });
         let keys_of_all = std::mem::take(&mut self.names.keys);
         let resource = match shared {
-            Some(shared) => self.resource(&merge::over(shared, entry), keys),
-            None => self.resource(entry, keys),
+            Some(shared) => self.resource("event.context", &merge::over(shared, entry), keys),
+            None => self.resource("event.context", entry, keys),
         };
         self.names.keys = keys_of_all;
         resource

@@ -24,7 +24,11 @@ impl FileCompiler<'_, '_> {
         };
         self.compiler.only_keys(table, &KEYS, "[[merge]]");
         let each = table.get("each").and_then(|entry| self.path_entry(entry));
-        let when = table.get("when").and_then(|entry| self.condition(entry)).map(|when| when.value);
+        let when = table.get("when").and_then(|entry| Some((entry, self.condition(entry)?.value)));
+        if let Some((entry, when)) = &when {
+            self.report_absent(entry, when, None);
+        }
+        let when = when.map(|(_, when)| when);
         let Some(entry) = table.get("identifier") else {
             let help = "write [[merge.identifier]] with value and system, as of a patient";
             self.problem(Problem::new(item.place, "the merge does not say which identifiers are retired").help(help));
@@ -35,6 +39,7 @@ impl FileCompiler<'_, '_> {
             return None;
         }
         let identifier = self.node(&entry.key, &entry.item)?;
+        self.check(|checker| checker.element_of("Patient", "merge.identifier", entry));
         Some(MergeRule { each, when, identifier, origin: self.compiler.sources.origin(entry.place) })
     }
 }

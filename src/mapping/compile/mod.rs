@@ -9,23 +9,28 @@ mod event_context;
 mod merge_rule;
 mod resource;
 
+use std::collections::BTreeSet;
+
 use fhircast_gateway_adapter_api::{Grammar, Path};
 
+use super::absent;
 use super::age::NotAfter;
 use super::condition::Condition;
 use super::diagnostics::{Problem, did_you_mean};
-use super::expression::Template;
+use super::expression::{Expression, Template};
 use super::file::{Entry, Item, Kind, Table, Text};
-use super::names::Names;
+use super::futile;
+use super::names::{Definition, Names};
 use super::parse::{self, Mistake};
 use super::plan::{EventRule, Placed, Plan, ResourcePlan, SessionPlan};
+use super::reachable;
 use super::source::{Place, Sources};
 use crate::fhircast::EventName;
 
 pub(crate) use event_context::EventContext;
 
 /// The keys of a file.
-const FILE_KEYS: [&str; 14] = [
+const FILE_KEYS: [&str; 15] = [
     "extends",
     "protocol",
     "about",
@@ -36,6 +41,7 @@ const FILE_KEYS: [&str; 14] = [
     "accept",
     "session",
     "constant",
+    "expression",
     "event",
     "merge",
     "context",
@@ -50,21 +56,31 @@ pub(crate) struct Compiler<'c> {
     pub(crate) problems: Vec<Problem>,
 }
 
+/// What became of one file.
+pub(crate) struct Compiled {
+    pub(crate) plan: Plan,
+    /// The constants and tables that its expressions name.
+    pub(crate) used: BTreeSet<Definition>,
+}
+
 /// The work on one file.
 struct FileCompiler<'c, 'f> {
     compiler: &'f mut Compiler<'c>,
     names: Names<'c>,
+    /// The file, merged with what it extends.
+    root: &'f Table,
     /// The resources that single events have in place of the mapping's.
     own_resources: Vec<ResourcePlan>,
 }
 
 impl<'c> Compiler<'c> {
-    /// The plan of `root`. None if it has no protocol that is known here; mistakes are in `problems` in any case.
-    pub(crate) fn compile(&mut self, root: &Table, file: usize) -> Option<Plan> {
+    /// The plan of `root`. None if it has no protocol that is known here; mistakes are in `problems` in any case. Of a `partial`
+    /// tree, which lacks what it extends, only that is reported which is wrong whatever is missing; its plan is of no use.
+    pub(crate) fn compile(&mut self, root: &Table, file: usize, partial: bool) -> Option<Compiled> {
         self.only_keys(root, &FILE_KEYS, "a mapping");
-        let (protocol, grammar) = self.protocol(root, file)?;
-        let names = self.names(root, grammar);
-        let mut compiler = FileCompiler { compiler: self, names, own_resources: Vec::new() };
+        let (protocol, grammar) = self.protocol(root, file, partial)?;
+        let names = self.names(root, grammar, partial);
+        let mut compiler = FileCompiler { compiler: self, names, root, own_resources: Vec::new() };
         let resources = compiler.resources(root);
         let mut plan = Plan {
             protocol,
@@ -78,24 +94,33 @@ impl<'c> Compiler<'c> {
         };
         plan.rules = compiler.rules(root, &plan);
         plan.resources.append(&mut compiler.own_resources);
-        Some(plan)
+        let used = compiler.names.used.take();
+        Some(Compiled { plan, used })
     }
 
-    fn protocol(&mut self, root: &Table, file: usize) -> Option<(String, &'c dyn Grammar)> {
+    /// The protocol of a file, and its grammar. Where it is not said as it should be, and there is only one, that one: so what else
+    /// is wrong can be told.
+    fn protocol(&mut self, root: &Table, file: usize, partial: bool) -> Option<(String, &'c dyn Grammar)> {
         let known: Vec<&str> = self.grammars.iter().map(|grammar| grammar.protocol()).collect();
+        let only = match self.grammars {
+            [only] => Some((only.protocol().to_owned(), *only)),
+            _ => None,
+        };
         let Some(entry) = root.get("protocol") else {
             let help = format!("write protocol = \"{}\", or extend a mapping that does", known.join("\" or \""));
-            self.problems
-                .push(Problem::new(Place { file, start: 0, end: 0 }, "the mapping has no protocol").help(help));
-            return None;
+            if !partial {
+                let start = Place { file, start: 0, end: 0 };
+                self.problems.push(Problem::new(start, "the mapping has no protocol").help(help));
+            }
+            return only;
         };
-        let text = self.expect_text(entry)?;
-        let grammar = self.grammars.iter().find(|grammar| grammar.protocol() == text.text);
-        if grammar.is_none() {
+        let Some(text) = self.expect_text(entry) else { return only };
+        let Some(grammar) = self.grammars.iter().find(|grammar| grammar.protocol() == text.text) else {
             let help = did_you_mean(&text.text, known);
             self.problems.push(Problem::new(text.whole(), format!("unknown protocol `{}`", text.text)).help(help));
-        }
-        grammar.map(|grammar| (text.text.clone(), *grammar))
+            return only;
+        };
+        Some((text.text.clone(), *grammar))
     }
 
     /// Reports keys that mean nothing where they stand.
@@ -148,7 +173,9 @@ impl FileCompiler<'_, '_> {
             self.problem(Problem::new(entry.place, "[accept] does not say for which messages").help(help));
             return None;
         };
-        self.condition(when)
+        let condition = self.condition(when)?;
+        self.report_absent(when, &condition.value, None);
+        Some(condition)
     }
 
     /// `[session]` of the mapping, or of an event.
@@ -157,7 +184,11 @@ impl FileCompiler<'_, '_> {
         let Some(table) = self.compiler.expect_table(entry) else { return SessionPlan::default() };
         self.compiler.only_keys(table, &["user", "workstation"], "[session]");
         let mut template = |key: &str| table.get(key).and_then(|entry| self.template_entry(entry));
-        SessionPlan { user: template("user"), workstation: template("workstation") }
+        let plan = SessionPlan { user: template("user"), workstation: template("workstation") };
+        if let (Some(user), Some(text)) = (&plan.user, text_of(table.get("user"))) {
+            self.report_bystanders(text, &user.value);
+        }
+        plan
     }
 
     fn rules(&mut self, root: &Table, plan: &Plan) -> Vec<EventRule> {
@@ -166,6 +197,7 @@ impl FileCompiler<'_, '_> {
             self.compiler.expected("tables: write [[event]]", entry);
             return Vec::new();
         };
+        self.compiler.problems.extend(reachable::report_twins(items, self.compiler.sources));
         let not_after = self.not_after(root);
         items.iter().filter_map(|item| self.rule(item, root, not_after, plan)).collect()
     }
@@ -182,7 +214,12 @@ impl FileCompiler<'_, '_> {
         };
         let each = table.get("each").and_then(|entry| self.path_entry(entry));
         let when = table.get("when").and_then(|entry| self.condition(entry));
-        self.report_contradiction(table, plan, when.as_ref());
+        self.report_never_accepted(table, plan, when.as_ref());
+        if let (Some(when), Some(entry)) = (&when, table.get("when")) {
+            // Inside of `each` a path means another place than in [accept].
+            let accept = plan.accept.as_ref().filter(|_| each.is_none());
+            self.report_absent(entry, &when.value, accept.map(|accept| &accept.value));
+        }
         let event = self.event_name(name)?;
         let session = self.session(table);
         let slots = self.slots(&event, item.place, table.get("context"), root, plan);
@@ -202,20 +239,23 @@ impl FileCompiler<'_, '_> {
         }
     }
 
-    /// An event whose conditions exclude each other would never be emitted.
-    fn report_contradiction(&mut self, event: &Table, plan: &Plan, when: Option<&Placed<Condition>>) {
-        let conditions = plan.accept.as_ref().map(|accept| &accept.value).into_iter().chain(when.map(|it| &it.value));
-        let (Some(path), Some(entry)) = (super::reachable::contradiction(conditions), event.get("when")) else {
-            return;
-        };
-        let message = format!("this event is never emitted: its conditions want different values of {path} at once");
-        self.problem(Problem::new(entry.item.place, message).help("the `when` of [accept] counts too"));
+    /// An event of which no message that is accepted holds would never be emitted.
+    fn report_never_accepted(&mut self, event: &Table, plan: &Plan, when: Option<&Placed<Condition>>) {
+        let (Some(accept), Some(when), Some(entry)) = (&plan.accept, when, event.get("when")) else { return };
+        // Inside of `each` a path means another place than in [accept].
+        if event.get("each").is_none() && reachable::never_accepted(&accept.value, &when.value) {
+            let message = "this event is never emitted: no message that [accept] takes is so";
+            let help = format!("[accept] stands at {}", accept.origin);
+            self.problem(Problem::new(entry.item.place, message).help(help));
+        }
     }
 
     fn condition(&mut self, entry: &Entry) -> Option<Placed<Condition>> {
         let text = self.compiler.expect_text(entry)?;
         let read = parse::condition(&text.text, &self.names);
-        self.read(text, read)
+        let condition = self.read(text, read)?;
+        self.report_futile(text, futile::in_condition(&condition.value, text.text.len()));
+        Some(condition)
     }
 
     fn template_entry(&mut self, entry: &Entry) -> Option<Placed<Template>> {
@@ -225,7 +265,35 @@ impl FileCompiler<'_, '_> {
 
     fn template(&mut self, text: &Text) -> Option<Placed<Template>> {
         let read = parse::template(&text.text, &self.names);
-        self.read(text, read)
+        let template = self.read(text, read)?;
+        self.report_futile(text, futile::in_template(&template.value));
+        Some(template)
+    }
+
+    /// Who is named in a message and sits elsewhere is no user.
+    fn report_bystanders(&mut self, text: &Text, user: &Template) {
+        for (path, span) in user.expressions().flat_map(Expression::paths) {
+            let Some(who) = self.names.grammar.bystander(path) else { continue };
+            let message = format!("{} names {who}, who mostly sits elsewhere", path.text());
+            let help = "the user is who did it: who entered, verified or read it";
+            self.problem(Problem::warning(text.place(span), message).help(help));
+        }
+    }
+
+    /// Paths that no message has of which `condition`, beside `also`, holds.
+    fn report_absent(&mut self, entry: &Entry, condition: &Condition, also: Option<&Condition>) {
+        let Some(text) = text_of(Some(entry)) else { return };
+        for (span, message) in absent::in_condition(condition, also, self.names.grammar) {
+            self.problem(Problem::new(text.place(span), message));
+        }
+    }
+
+    /// What never comes true; where names are missing it cannot be told.
+    fn report_futile(&mut self, text: &Text, mistakes: Vec<Mistake>) {
+        let problem = |it: Mistake| Problem { help: it.help, ..Problem::new(text.place(it.span), it.message) };
+        if !self.names.partial {
+            self.compiler.problems.extend(mistakes.into_iter().map(problem));
+        }
     }
 
     fn path_entry(&mut self, entry: &Entry) -> Option<Path> {
@@ -243,7 +311,7 @@ impl FileCompiler<'_, '_> {
         match read {
             Ok(value) => Some(Placed { value, origin: self.compiler.sources.origin(text.whole()) }),
             Err(Mistake { span, message, help }) => {
-                self.problem(Problem { place: text.place(span), message, help });
+                self.problem(Problem { help, ..Problem::new(text.place(span), message) });
                 None
             }
         }

@@ -2,6 +2,7 @@
 
 use super::super::catalogue;
 use super::super::diagnostics::{Problem, did_you_mean};
+use super::super::fhir::{Checker, r4};
 use super::super::file::{Entry, Item, Kind, Table};
 use super::super::plan::{Element, Member, Node, Object, Placed, ResourcePlan};
 use super::{FileCompiler, text_of};
@@ -16,22 +17,33 @@ impl FileCompiler<'_, '_> {
             return Vec::new();
         };
         let keys: Vec<String> = context.entries.iter().map(|entry| entry.key.clone()).collect();
-        context.entries.iter().filter_map(|entry| self.resource(entry, &keys)).collect()
+        context.entries.iter().filter_map(|entry| self.resource("context", entry, &keys)).collect()
     }
 
-    pub(super) fn resource(&mut self, entry: &Entry, keys: &[String]) -> Option<ResourcePlan> {
+    /// The resource that stands in `entry`, in the table called `way`.
+    pub(super) fn resource(&mut self, way: &str, entry: &Entry, keys: &[String]) -> Option<ResourcePlan> {
         let table = self.compiler.expect_table(entry)?;
         let resource = self.resource_type(entry, table)?;
-        self.report_unknown_elements(&resource, table);
         // An id made of another resource's id, or of what lies behind that, would depend on the order of evaluation.
         self.names.keys.clear();
         let id = table.get("id").and_then(|entry| self.template_entry(entry));
         let identifier = table.get("identifier").and_then(|entry| self.node(&entry.key, &entry.item));
         self.names.keys = keys.to_vec();
         let others = table.entries.iter().filter(|it| !matches!(it.key.as_str(), "resourceType" | "id" | "identifier"));
-        let members = others.filter_map(|member| self.member(member)).collect();
+        let mut members: Vec<Member> = others.filter_map(|member| self.member(member)).collect();
+        let required = r4().required(&resource);
+        members.iter_mut().for_each(|member| member.required = required.contains(&&*member.name));
+        self.check(|checker| checker.resource(&resource, &format!("{way}.{}", entry.key), table));
         let origin = self.compiler.sources.origin(entry.place);
         Some(ResourcePlan { key: entry.key.clone(), resource, id, identifier, members, origin })
+    }
+
+    /// Reports what FHIR R4 does not allow.
+    pub(super) fn check(&mut self, check: impl FnOnce(&mut Checker<'_>)) {
+        let mut checker = Checker::new(self.compiler.sources, &self.names, self.root);
+        check(&mut checker);
+        let problems = checker.finish();
+        self.compiler.problems.extend(problems);
     }
 
     /// The catalogue's type for the key; keys that are not in it say theirs.
@@ -39,12 +51,13 @@ impl FileCompiler<'_, '_> {
         let said = text_of(table.get("resourceType"));
         match (catalogue::resource_of(&entry.key), said) {
             (Some(known), Some(said)) if said.text != known => {
-                let message = format!("under the key `{}` stands a {known}, not a {}", entry.key, said.text);
+                let message = format!("under the key `{}` stands the type {known}, not {}", entry.key, said.text);
                 self.problem(Problem::new(said.whole(), message));
                 None
             }
             (Some(known), _) => Some(known.to_owned()),
             (None, Some(said)) => Some(said.text.clone()),
+            (None, None) if self.names.partial => None,
             (None, None) => {
                 let help = format!("{}; or write resourceType = \"…\"", did_you_mean(&entry.key, catalogue::KEYS));
                 let message = format!("`{}` is no context key of FHIRcast's own events", entry.key);
@@ -54,23 +67,10 @@ impl FileCompiler<'_, '_> {
         }
     }
 
-    fn report_unknown_elements(&mut self, resource: &str, table: &Table) {
-        let Some(elements) = catalogue::elements(resource) else { return };
-        for entry in &table.entries {
-            let known = entry.key.starts_with('_') || elements.contains(&entry.key.as_str());
-            if !known {
-                let help = did_you_mean(&entry.key, elements.iter().copied());
-                self.problem(
-                    Problem::new(entry.place, format!("{resource} has no element `{}`", entry.key)).help(help),
-                );
-            }
-        }
-    }
-
     fn member(&mut self, entry: &Entry) -> Option<Member> {
         let node = self.node(&entry.key, &entry.item)?;
         let label = format!("{}:", serde_json::Value::from(entry.key.as_str()));
-        Some(Member { name: entry.key.as_str().into(), label: label.into(), node })
+        Some(Member { name: entry.key.as_str().into(), label: label.into(), required: false, node })
     }
 
     pub(super) fn node(&mut self, key: &str, item: &Item) -> Option<Node> {
@@ -79,7 +79,7 @@ impl FileCompiler<'_, '_> {
             Kind::Scalar(json) => Some(Node::Literal(json.as_str().into())),
             Kind::Table(table) => {
                 self.report_stray(table);
-                self.object(key, table).map(Node::Object)
+                self.object(key, table).map(|object| Node::Object(Box::new(object)))
             }
             Kind::Text(text) => self.template(text).map(Node::Template),
         }
@@ -93,7 +93,7 @@ impl FileCompiler<'_, '_> {
             Some(entry) => Some(self.path_entry(entry)?),
             None => None,
         };
-        Some(Element { each, node: Node::Object(self.object(key, table)?) })
+        Some(Element { each, node: Node::Object(Box::new(self.object(key, table)?)) })
     }
 
     fn object(&mut self, key: &str, table: &Table) -> Option<Object> {

@@ -38,6 +38,7 @@ pub(crate) enum Call {
     Suffix(Box<str>),
     Trim,
     Upper,
+    Uri,
     Uuid(Vec<Box<str>>),
 }
 
@@ -66,7 +67,7 @@ pub(crate) trait Surroundings {
 }
 
 /// Every function, and how it is written.
-const USAGES: [(&str, &str); 19] = [
+const USAGES: [(&str, &str); 20] = [
     ("date", "date or date 'format'"),
     ("datetime", "datetime, datetime 'zone', datetime 'format' or datetime 'format' 'zone'"),
     ("default", "default 'text'"),
@@ -85,6 +86,7 @@ const USAGES: [(&str, &str); 19] = [
     ("suffix", "suffix 'text'"),
     ("trim", "trim"),
     ("upper", "upper"),
+    ("uri", "uri"),
     ("uuid", "uuid, or uuid 'more' 'words'"),
 ];
 
@@ -120,9 +122,13 @@ impl Call {
             ("suffix", [text]) => Self::Suffix(text.text.clone()),
             ("trim", []) => Self::Trim,
             ("upper", []) => Self::Upper,
+            ("uri", []) => Self::Uri,
             ("uuid", words) => Self::Uuid(words.iter().map(|word| word.text.clone()).collect()),
             _ => {
-                let message = format!("`{name}` does not take {}", count(arguments.len()));
+                let message = match arguments.len() {
+                    0 => format!("`{name}` lacks what stands behind it"),
+                    given => format!("`{name}` does not take {}", count(given)),
+                };
                 return Err(CallError { message, help: format!("write: {usage}"), span: None });
             }
         };
@@ -172,6 +178,7 @@ impl Call {
             Self::Suffix(suffix) => Data::text(format!("{text}{suffix}")),
             Self::Trim => Data::text(text.trim().to_owned()),
             Self::Upper => Data::text(text.to_uppercase()),
+            Self::Uri => optional(identity::uri(&text)),
             Self::Uuid(words) => Data::text(identity::uuid(words, &text)),
             Self::Default(_) | Self::First | Self::Join(_) | Self::Nth(_) | Self::Split(_) => Data::Text(text),
         }
@@ -210,7 +217,6 @@ fn split<'m>(data: Data<'m>, separator: &str) -> Data<'m> {
 
 fn count(arguments: usize) -> String {
     match arguments {
-        0 => "no argument".to_owned(),
         1 => "one argument".to_owned(),
         more => format!("{more} arguments"),
     }

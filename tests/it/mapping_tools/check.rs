@@ -25,6 +25,19 @@ fn every_mistake_of_configuration_and_mappings_is_shown_at_once() {
 }
 
 #[test]
+fn a_warning_is_shown_and_stops_nothing() {
+    let site = Site::new(&[("desk.toml", &format!("{DESK}\n[table.wards]\nA = \"1\"\n"))]);
+    let (code, said, errors) = site.run(&["check"]);
+    assert_eq!(code, 0);
+    assert!(errors.starts_with("warning: ") && errors.contains("SITE/desk.toml:14:8"), "{errors}");
+    assert!(said.ends_with("\nConfiguration and mappings are right.\n"), "{said}");
+    let found: Value = serde_json::from_str(&site.succeed(&["check", "--format", "json"])).unwrap();
+    let told = json!({ "file": "SITE/desk.toml", "line": 14, "column": 8, "level": "warning" });
+    assert_eq!(found["right"], true);
+    told.as_object().unwrap().iter().for_each(|(key, value)| assert_eq!(&found["problems"][0][key], value, "{found}"));
+}
+
+#[test]
 fn programs_are_told_the_same_as_json() {
     let site = Site::new(&[("desk.toml", DESK)]);
     let right: Value = serde_json::from_str(&site.succeed(&["check", "--format", "json"])).unwrap();

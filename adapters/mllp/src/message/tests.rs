@@ -79,7 +79,7 @@ fn section_5_paths_read_fields() {
             ("PID-8", Some("M")),
             ("PID-8.1", Some("M")),
             ("PID-8.2", None),
-            ("PID-99", None),
+            ("PID-40", None),
             ("ZZZ-1", None),
             ("PID", Some("PID")),
             ("ORC", None),

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use fhircast_gateway_adapter_api::PathError;
 
-use super::{Below, FieldPath, FieldStep, Predicate, SegmentId, Selector};
+use super::{Below, FieldPath, FieldStep, Predicate, SegmentId, Selector, standard};
 
 /// Reads the whole of `text` as one path.
 pub(super) fn parse(text: &str) -> Result<FieldPath, PathError> {
@@ -37,11 +37,20 @@ impl<'t> Reader<'t> {
         let field = match self.rest().chars().next() {
             Some('-' | '.') => {
                 self.at += 1;
-                Some(self.step("field number")?)
+                let start = self.at;
+                let step = self.step("field number")?;
+                self.refuse_beyond(start, segment, step.number)?;
+                Some(step)
             }
             _ => None,
         };
         Ok(FieldPath::Absolute { segment, which, field })
+    }
+
+    /// A field that its segment has in no version; its number starts at `start`.
+    fn refuse_beyond(&self, start: usize, segment: SegmentId, number: u16) -> Result<(), PathError> {
+        let digits = self.text[start..].find(|it: char| !it.is_ascii_digit()).unwrap_or(self.text.len() - start);
+        standard::beyond(segment, number).map_or(Ok(()), |message| Err(error(start..start + digits, message)))
     }
 
     fn segment(&mut self) -> Result<SegmentId, PathError> {
