@@ -14,6 +14,7 @@ use fhircast_gateway_mllp as mllp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use fhircast_gateway_mllp::anonymize::anonymized;
 pub(crate) use fhircast_gateway_mllp::sender as hl7_sender;
 pub(crate) use fhircast_gateway_mllp::tls::ClientTls;
 
@@ -40,11 +41,22 @@ pub fn read_message(protocol: &str, bytes: &[u8]) -> Result<Arc<dyn Fields>, Str
     }
 }
 
+/// One message of HL7 v2 as text, segments on lines of their own.
+///
+/// # Errors
+/// A sentence that says why these bytes are no such message.
+pub(crate) fn message_text(bytes: &[u8]) -> Result<String, String> {
+    Ok(hl7v2(bytes)?.decoded().replace('\r', "\n"))
+}
+
 fn read_hl7v2(bytes: &[u8]) -> Result<Arc<dyn Fields>, String> {
+    Ok(Arc::new(hl7v2(bytes)?))
+}
+
+fn hl7v2(bytes: &[u8]) -> Result<mllp::message::Message, String> {
     let payload = hl7_sender::with_segment_ends(bytes);
     let policy = mllp::Settings::default().charset_policy();
-    let message = mllp::message::Message::read(payload.into(), policy).map_err(|refusal| refusal.to_string())?;
-    Ok(Arc::new(message))
+    mllp::message::Message::read(payload.into(), policy).map_err(|refusal| refusal.to_string())
 }
 
 /// Reads the messages of one source again, as its adapter did when they came.

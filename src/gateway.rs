@@ -34,7 +34,7 @@ pub use reprocess::{NotDone, Reprocess, Reprocessed, Settle};
 /// Takes what the adapters receive, and says what became of it.
 pub struct Gateway {
     /// The mappings in force.
-    pub mappings: ArcSwap<MappingSet>,
+    pub mappings: Arc<ArcSwap<MappingSet>>,
     /// The sources, by their configured names.
     pub sources: HashMap<Arc<str>, Source>,
     /// What becomes of a message that means an event but names nobody.

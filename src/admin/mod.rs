@@ -1,5 +1,5 @@
-//! The operator's API, on loopback: which sessions there are, which topic a user has, who follows; and what an operator does about
-//! messages, which only the running gateway can do.
+//! The operator's API, on loopback: which sessions there are, which topic a user has, who follows, which mappings are in force;
+//! and what an operator does about messages and mappings, which only the running gateway can do.
 //!
 //! Serves only callers that name this machine as host, so that a web page the operator has open cannot read it by a name
 //! that it made point here; and no page of another origin, so that none can send anything blindly either.
@@ -16,8 +16,10 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+use crate::diagnostic::Diagnostic;
 use crate::gateway::Gateway;
 use crate::hub::{Hub, Subscriber};
+use crate::loading::{MappingsInForce, MappingsStatus};
 use crate::sessions::{Directory, Seat, Session};
 
 /// What the API shows.
@@ -31,6 +33,19 @@ pub struct Admin {
     pub hub_url: Arc<str>,
     /// The hub.
     pub hub: Hub,
+    /// The mappings.
+    pub mappings: Arc<MappingsInForce>,
+}
+
+/// The answer to `POST /mappings/reload`: 200 when all mappings were loaded again, else 422, and those in force stay.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReloadAnswer {
+    /// How it stands now.
+    pub status: MappingsStatus,
+    /// All that is wrong, for programs.
+    pub problems: Vec<Diagnostic>,
+    /// The same for people, with lines and carets; empty where nothing is wrong.
+    pub text: String,
 }
 
 /// The answer to `GET /sessions`.
@@ -66,6 +81,8 @@ impl Admin {
             .route("/messages/{id}/reprocess", post(messages::reprocess))
             .route("/messages/{id}/handled", post(messages::handled))
             .route("/subscribers", get(subscribers))
+            .route("/mappings", get(mappings))
+            .route("/mappings/reload", post(reload_mappings))
             .with_state(self)
             .layer(DefaultBodyLimit::max(MOST_BODY))
             .layer(middleware::from_fn(no_foreign_page))
@@ -86,6 +103,21 @@ async fn topic(State(admin): State<Admin>, Query(seat): Query<Seat>) -> Response
 
 async fn subscribers(State(admin): State<Admin>) -> Json<Vec<Subscriber>> {
     Json(admin.hub.subscribers(MOST_SUBSCRIBERS).await)
+}
+
+async fn mappings(State(admin): State<Admin>) -> Json<MappingsStatus> {
+    Json(admin.mappings.status())
+}
+
+async fn reload_mappings(State(admin): State<Admin>) -> Response {
+    match admin.mappings.reload().await {
+        Ok(status) => Json(ReloadAnswer { status, problems: Vec::new(), text: String::new() }).into_response(),
+        Err(error) => {
+            let (problems, text) = (error.diagnostics(), error.to_string());
+            let answer = ReloadAnswer { status: admin.mappings.status(), problems, text };
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(answer)).into_response()
+        }
+    }
 }
 
 /// Refuses whoever asks by a name that is not this machine's: a page elsewhere may have made its own name point here.

@@ -8,10 +8,12 @@ mod config;
 mod demo;
 mod listen;
 mod mapping;
+mod message_files;
 mod message_times;
 mod messages;
 mod notification;
 mod operator_api;
+mod reload;
 mod run;
 mod send;
 mod sessions;
@@ -70,16 +72,20 @@ enum Command {
     Messages(Box<messages::MessagesArguments>),
     /// Check or back up the store's database
     Store(store::StoreArguments),
+    /// Make the running gateway load its mappings again: all of them, or none if anything is wrong
+    Reload(reload::ReloadArguments),
     /// Look at the audit log
     Audit(audit::AuditArguments),
     /// Print the effective configuration, and where each value comes from
     Config,
-    /// Check configuration and mappings without starting anything
-    Check,
+    /// Check configuration and mappings, every mistake at once, without starting anything
+    Check(mapping::CheckArguments),
     /// Show what a message becomes
     Map(mapping::MapArguments),
     /// Run the cases of the mappings
     Test(mapping::TestArguments),
+    /// Write, compare and look up mappings
+    Mapping(mapping::MappingArguments),
     /// Verify how well a hub, ours or another, follows FHIRcast, clause by clause
     Verify(verify::VerifyArguments),
 }
@@ -90,6 +96,18 @@ pub(crate) enum Failure {
     Refused(String),
     /// Anything else: exit code 1.
     Failed(String),
+    /// What went wrong has been shown already: exit code 1.
+    Shown,
+}
+
+impl Failure {
+    /// As a check fails: with exit code 1, whatever is wrong.
+    fn of_a_check(self) -> Self {
+        match self {
+            Self::Refused(text) => Self::Failed(text),
+            failed => failed,
+        }
+    }
 }
 
 impl From<StartError> for Failure {
@@ -123,6 +141,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, environment: Vec<(Str
             eprintln!("{text}");
             ExitCode::FAILURE
         }
+        Err(Failure::Shown) => ExitCode::FAILURE,
     }
 }
 
@@ -139,6 +158,12 @@ fn dispatch(arguments: Arguments, environment: &[(String, String)]) -> Result<()
         }
         Command::Subscribers(subscribers) => layers(settings)
             .and_then(|(layers, problems)| block_on(sessions::subscribers(subscribers, &layers, problems))),
+        Command::Reload(reload) => {
+            layers(settings).and_then(|(layers, problems)| block_on(reload::reload(reload, &layers, problems)))
+        }
+        Command::Mapping(arguments) => {
+            layers(settings).and_then(|(layers, problems)| mapping::mapping(&arguments, &layers, problems))
+        }
         Command::Verify(verify) => block_on(verify::verify(verify)),
         Command::Messages(messages) => {
             let operator = messages::system_user(environment);
@@ -152,7 +177,11 @@ fn dispatch(arguments: Arguments, environment: &[(String, String)]) -> Result<()
             layers(settings).and_then(|(layers, problems)| audit::audit(&audit, &layers, problems))
         }
         Command::Config => layers(settings).and_then(|(layers, problems)| config::config(&layers, problems)),
-        Command::Check => layers(settings).and_then(|(layers, problems)| config::check(&layers, problems)),
+        Command::Check(check) => {
+            // Finding mistakes is what it is for: they are no reason to tell it from a test that fails.
+            let checked = layers(settings).and_then(|(layers, problems)| mapping::check(&check, &layers, problems));
+            checked.map_err(Failure::of_a_check)
+        }
         Command::Map(map) => layers(settings).and_then(|(layers, problems)| mapping::map(&map, &layers, problems)),
         Command::Test(test) => layers(settings).and_then(|(layers, problems)| mapping::test(&test, &layers, problems)),
     }

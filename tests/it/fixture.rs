@@ -120,7 +120,12 @@ pub(crate) fn layers(site: Option<&str>, settings: &[&str]) -> (Layers, Problems
     let default = Layer::file(DEFAULT_NAME, DEFAULT, &mut problems);
     let site = site.map(|text| Layer::file("site.toml", text, &mut problems));
     let mut layers = Layers::new(default, site);
-    let free = ["http.listen=127.0.0.1:0", "admin.listen=127.0.0.1:0", "adapter.ris.listen=127.0.0.1:0"];
+    let free = [
+        "http.listen=127.0.0.1:0",
+        "admin.listen=127.0.0.1:0",
+        "adapter.ris.listen=127.0.0.1:0",
+        "mappings.watch=false",
+    ];
     for setting in free.iter().chain(settings) {
         layers.push(Layer::flag(setting).unwrap());
     }

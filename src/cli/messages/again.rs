@@ -137,6 +137,7 @@ async fn one_by_one(
         let Answer { status, body } = match api.post(&format!("/messages/{id}/{what}"), asked).await {
             Ok(answer) => answer,
             Err(Failure::Failed(text) | Failure::Refused(text)) => return Err(stopped(text)),
+            Err(Failure::Shown) => return Err(Failure::Shown),
         };
         match status {
             status if status.is_success() => done(&body)?,

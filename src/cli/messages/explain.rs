@@ -7,8 +7,9 @@ use super::super::{Failure, mapping};
 use super::{message, number, open};
 use crate::adapters::Adapter;
 use crate::config::{Config, Layers, Problems};
+use crate::loading::load;
 use crate::mapping::{MappedEvent, Mapping};
-use crate::node::load_mappings;
+use crate::node::StartError;
 
 /// Arguments of `messages explain`.
 #[derive(Args)]
@@ -43,7 +44,7 @@ pub(super) fn explain(arguments: &ExplainArguments, config: &Config, layers: &La
     };
     let reader = adapter.reader();
     let fields = reader.read(raw.into()).map_err(|reason| Failure::Failed(format!("error: message {id}: {reason}")))?;
-    let set = load_mappings(&config.mappings.directory)?;
+    let set = load(&config.mappings.directory).map_err(StartError::from)?.set;
     mapping::print_warnings(&set);
     println!(
         "message {id} from {} with the mappings as their files are now; when it came, it was {}\n",
