@@ -1,16 +1,18 @@
 //! End to end: HL7 v2 bytes in over MLLP, acknowledged, and the notification out of a WebSocket.
 //!
-//! `cargo bench --bench end_to_end` measures, in one run and one process, at 1 and 16 connections that each wait for their
+//! `cargo bench --bench end_to_end` measures, in one run and one process, at 1, 16 and 64 connections that each wait for their
 //! acknowledgement:
-//! * the floor: an MLLP server that parses nothing and answers a fixed acknowledgement;
+//! * the floor: an MLLP server that parses nothing, appends the bytes to a file, syncs it, and answers a fixed acknowledgement;
+//!   what waits meanwhile is appended and synced together, as in the gateway's store;
 //! * the gateway with no subscriber;
 //! * the gateway with one subscriber for each connection's user, which acknowledges each notification.
 //!
-//! Client and server share the machine's cores. Nothing is stored durably.
+//! Client and server share the machine's cores. Everything is durable before it is acknowledged, and before it is notified.
 #![expect(clippy::print_stdout, reason = "a measurement is for reading")]
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 #![expect(clippy::unwrap_used, reason = "a measurement that fails has nothing to say")]
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -23,10 +25,14 @@ use fhircast_gateway::sessions::Seat;
 use fhircast_gateway::store::SiteKey;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-/// Messages a connection sends in one measurement, after as many again for warming up as a tenth of it.
-const MESSAGES: usize = 10_000;
+/// Messages that all connections send in one measurement, after as many again for warming up as a tenth of it.
+const MESSAGES: usize = 32_000;
+
+/// What the floor may sync together: as many as the store.
+const TOGETHER: usize = 256;
 
 /// What one measurement gave.
 struct Figures {
@@ -46,17 +52,15 @@ fn main() {
 }
 
 async fn measure(messages: usize) {
-    println!(
-        "ORM^O01 of {} bytes, {messages} messages a connection; latencies in microseconds, p50 / p99",
-        message(0, 0).len()
-    );
+    println!("ORM^O01 of {} bytes, {messages} messages; latencies in microseconds, p50 / p99", message(0, 0).len());
     println!("{:<44} {:>4} {:>12} {:>16} {:>18}", "", "conn", "messages/s", "to the ACK", "to the WebSocket");
-    for connections in [1, 16] {
+    for connections in [1, 16, 64] {
+        let messages = (messages / connections.max(4)).max(10);
         let floor = floor(connections, messages).await;
         let silent = gateway(connections, messages, false).await;
         let followed = gateway(connections, messages, true).await;
         for (name, figures) in [
-            ("floor: fixed ACK, nothing parsed", &floor),
+            ("floor: appended, synced, fixed ACK", &floor),
             ("gateway, no subscriber", &silent),
             ("gateway, a subscriber for each connection", &followed),
         ] {
@@ -78,18 +82,41 @@ fn print(name: &str, connections: usize, figures: &Figures, floor: f64) {
 async fn floor(connections: usize, messages: usize) -> Figures {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let (log, waiting) = mpsc::channel(1024);
+    let syncing = std::thread::spawn(move || append_and_sync(waiting));
     let server = tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(answer_without_parsing(stream));
+            tokio::spawn(answer_without_parsing(stream, log.clone()));
         }
     });
     let figures = drive(address, connections, messages).await.0;
     server.abort();
+    drop(server);
+    tokio::task::spawn_blocking(|| syncing.join().unwrap()).await.unwrap();
     figures
 }
 
-async fn answer_without_parsing(mut stream: TcpStream) {
+/// Bytes that are to be synced, and who waits for it.
+type Waiting = (Vec<u8>, oneshot::Sender<()>);
+
+fn append_and_sync(mut waiting: mpsc::Receiver<Waiting>) {
+    let mut file = tempfile::tempfile().unwrap();
+    while let Some(first) = waiting.blocking_recv() {
+        let mut together = vec![first];
+        while together.len() < TOGETHER
+            && let Ok(next) = waiting.try_recv()
+        {
+            together.push(next);
+        }
+        let bytes: Vec<u8> = together.iter().flat_map(|(bytes, _)| bytes.iter().copied()).collect();
+        file.write_all(&bytes).unwrap();
+        file.sync_data().unwrap();
+        together.into_iter().for_each(|(_, done)| done.send(()).unwrap());
+    }
+}
+
+async fn answer_without_parsing(mut stream: TcpStream, log: mpsc::Sender<Waiting>) {
     stream.set_nodelay(true).unwrap();
     let acknowledgement = b"\x0bMSH|^~\\&|FLOOR|FLOOR|RIS|MAIN|20260101000000||ACK^O01^ACK|1|P|2.5.1\rMSA|AA|1\r\x1c\r";
     let mut buffer = vec![0; 16 << 10];
@@ -98,6 +125,9 @@ async fn answer_without_parsing(mut stream: TcpStream) {
         if read == 0 {
             return;
         }
+        let (done, synced) = oneshot::channel();
+        log.send((buffer[..read].to_vec(), done)).await.unwrap();
+        synced.await.unwrap();
         if buffer[..read].ends_with(b"\x1c\r") && stream.write_all(acknowledgement).await.is_err() {
             return;
         }

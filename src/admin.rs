@@ -79,7 +79,7 @@ async fn topic(State(admin): State<Admin>, Query(seat): Query<Seat>) -> Response
 }
 
 async fn subscribers(State(admin): State<Admin>) -> Json<Vec<Subscriber>> {
-    Json(admin.hub.subscribers(MOST_SUBSCRIBERS))
+    Json(admin.hub.subscribers(MOST_SUBSCRIBERS).await)
 }
 
 #[derive(Deserialize)]
@@ -87,8 +87,11 @@ struct MessagesQuery {
     count: Option<usize>,
 }
 
-async fn messages(State(admin): State<Admin>, Query(query): Query<MessagesQuery>) -> Json<Vec<Arc<Record>>> {
-    Json(admin.journal.newest(query.count.unwrap_or(100).min(MOST_MESSAGES)))
+async fn messages(State(admin): State<Admin>, Query(query): Query<MessagesQuery>) -> Response {
+    match admin.journal.newest(query.count.unwrap_or(100).min(MOST_MESSAGES)) {
+        Ok(records) => Json::<Vec<Record>>(records).into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("the store cannot be read: {error}\n")).into_response(),
+    }
 }
 
 /// Refuses whoever asks by a name that is not this machine's: a page elsewhere may have made its own name point here.

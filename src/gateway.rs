@@ -1,8 +1,9 @@
-//! The way of a message, in one place: known already? → mapping → still true? → session → hub → journal → answer.
+//! The way of a message, in one place: known already? → mapping → still true? → session → hub → store → answer.
 //!
 //! Knows no wire, and nothing of how a mapping or a topic works inside.
 
 mod age;
+mod answer;
 mod handled;
 mod merged;
 
@@ -12,17 +13,17 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use fhircast_gateway_adapter_api::{BoxFuture, Clock, Fault, Inbound, Outcome, Sink};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use self::handled::{Handled, unpublished};
+use self::handled::Handled;
 use crate::audit::{Action, Agent, AuditLog, Entry, PatientWords};
 use crate::config::{Merged, Nobody};
-use crate::fhircast::NewEvent;
-use crate::hub::{Hub, PublishRefusal, topic_digest};
+use crate::fhircast::{NewEvent, patient_identifiers};
+use crate::hub::{Hub, Retired, topic_digest};
 use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, SessionWords};
 use crate::sessions::{Directory, Seat};
-use crate::store::{Admission, Journal, MessageKey, Record, Ticket, sha_256};
+use crate::store::{Admission, Journal, MessageKey, MessageRecord, Record, Store, Ticket, Transaction, Write, sha_256};
 
 pub use age::SourceClocks;
 
@@ -40,6 +41,8 @@ pub struct Gateway {
     pub sessions: Arc<Directory>,
     /// The hub.
     pub hub: Hub,
+    /// What outlives the process.
+    pub store: Store,
     /// What came in.
     pub journal: Arc<Journal>,
     /// Who showed which patient on whose screen.
@@ -57,6 +60,8 @@ pub struct Source {
     pub protocol: &'static str,
     /// The mapping of everything that comes from it, where its configuration names one.
     pub mapping: Option<String>,
+    /// Whether a message that no mapping speaks for is refused.
+    pub mapping_required: bool,
 }
 
 impl Sink for Gateway {
@@ -70,6 +75,8 @@ impl Sink for Gateway {
 struct Arrival<'m> {
     inbound: &'m Inbound,
     received: jiff::Timestamp,
+    /// When it is handled: later than it came, where it is handled again.
+    handled: jiff::Timestamp,
     /// What the ids of its events are made of: the same message gives the same ids, so that nobody takes a replay for a fresh
     /// event of the user.
     id: Uuid,
@@ -86,37 +93,41 @@ struct Seated {
 impl Gateway {
     async fn take(&self, inbound: Inbound) -> Outcome {
         let received = self.clock.now();
-        let key = MessageKey {
-            source: Arc::clone(&inbound.source),
-            sender: inbound.sender.clone(),
-            control_id: inbound.control_id.clone(),
-        };
+        let key = MessageKey { source: &inbound.source, sender: &inbound.sender, control_id: &inbound.control_id };
         let body = sha_256(&inbound.raw);
-        let ticket = match self.journal.admit(key, body, received) {
-            Admission::New(ticket) => ticket,
-            Admission::ControlIdReused(ticket) => {
+        let now = timestamp(received);
+        let arrival = Arrival { inbound: &inbound, received: now, handled: now, id: message_id(&inbound, &body) };
+        let ticket = match self.journal.admit(key, body) {
+            Ok(Admission::New(ticket)) => ticket,
+            Ok(Admission::ControlIdReused(ticket)) => {
                 warn!(source = %inbound.source, control_id = ?inbound.control_id,
                     "Control id used again with other content; taken as a new message.");
                 ticket
             }
-            Admission::Resend(outcome) => return self.answer_resend(&inbound, received, outcome),
-            Admission::InHand => {
+            Ok(Admission::Resend { of, outcome }) => return self.answer_resend(arrival, received, of, &outcome).await,
+            Ok(Admission::InHand) => {
                 return Outcome::Unavailable { reason: "this message is being handled on another connection".into() };
             }
+            Err(error) => {
+                error!(%error, "The store cannot say whether a message was answered before.");
+                return Outcome::Unavailable { reason: "the gateway cannot read what it has kept".into() };
+            }
         };
-        let arrival = Arrival { inbound: &inbound, received: timestamp(received), id: message_id(&inbound, &body) };
-        let result = self.handle(arrival).await;
-        self.conclude(&inbound, received, ticket, result)
+        let handled = self.handle(arrival, false).await;
+        self.conclude(arrival, received, &ticket, handled).await
     }
 
-    /// The pipeline itself.
-    async fn handle(&self, arrival: Arrival<'_>) -> Handled {
+    /// The pipeline itself: what becomes of the message, prepared to be made durable with it.
+    async fn handle(&self, arrival: Arrival<'_>, old_as_well: bool) -> Handled {
         let (mappings, inbound) = (self.mappings.load(), arrival.inbound);
         let Some(source) = self.sources.get(&inbound.source) else {
             return Handled::rejected(None, Fault::Internal, "its source is not configured".into());
         };
         let Some(mapping) = mappings.select(source.mapping.as_deref(), source.protocol, &*inbound.fields) else {
-            return Handled::ignored(None, "no mapping speaks for it");
+            return match source.mapping_required {
+                true => Handled::rejected(None, Fault::KindUnsupported, "no mapping speaks for it".into()),
+                false => Handled::ignored(None, "no mapping speaks for it"),
+            };
         };
         let Mapped { retired, events, .. } = match mapping.apply(&*inbound.fields) {
             Ok(mapped) => mapped,
@@ -125,11 +136,13 @@ impl Gateway {
         if events.is_empty() && retired.is_empty() {
             return Handled::ignored(Some(mapping), "none of its mapping's events holds");
         }
-        let closed = self.retire(arrival, &retired).await;
-        let (events, too_old) = self.source_clocks.sift(&inbound.source, events, arrival.received);
+        let retired = self.retired(inbound, &retired).await;
+        let (events, too_old) = match old_as_well {
+            true => (events.into_iter().enumerate().collect(), Vec::new()),
+            false => self.source_clocks.sift(&inbound.source, events, arrival),
+        };
         let Some(seated) = self.seated(events) else { return self.nobody(mapping) };
-        let handled = self.publish(arrival, mapping, seated, too_old).await;
-        Handled { events: [closed, handled.events].concat(), ..handled }
+        self.prepare(arrival, mapping, &retired, seated, too_old).await
     }
 
     /// The topic of each event; `None` where one of them names nobody: then none of them is told.
@@ -142,43 +155,50 @@ impl Gateway {
         events.into_iter().map(seated).collect()
     }
 
-    async fn publish(
+    /// All events of a message are published, or none: the contexts that it closes as `retired`, then its own.
+    async fn prepare(
         &self,
         arrival: Arrival<'_>,
         mapping: &Mapping,
+        retired: &[Retired],
         events: Vec<Seated>,
-        mut too_old: Vec<String>,
+        too_old: Vec<String>,
     ) -> Handled {
-        let topic = events.first().map(|seated| seated.topic.clone());
-        let mut published = Vec::new();
-        for Seated { number, seat, topic: of_event, event } in events {
-            let id = Uuid::new_v5(&arrival.id, &number.to_be_bytes()).to_string();
-            let (name, user) = (event.name.to_string(), seat.user.clone());
-            self.sessions.note(seat, &of_event, arrival.received);
-            let audited = self.audited(arrival, &of_event, user.as_deref(), &event);
-            let result = self.publish_one(&of_event, id.clone(), arrival.received, event).await;
-            self.note(audited, &result).await;
-            match result {
-                Ok(()) => published.push((name, id)),
-                Err(refusal) if refusal.is_outdated() => too_old.push(format!("{name}: {refusal}")),
-                Err(refusal) => {
-                    let outcome = unpublished(&name, &refusal);
-                    return Handled { outcome, topic, events: published, ..Handled::taken(mapping, too_old) };
-                }
+        let mut handled = Handled::taken(mapping, too_old);
+        let topics = retired.iter().map(Retired::topic).chain(events.iter().map(|seated| &*seated.topic)).collect();
+        let mut prepared = match self.hub.prepare(&topics).await {
+            Ok(prepared) => prepared,
+            Err(refusal) => return handled.unpublished("its events", &refusal),
+        };
+        for context in retired {
+            if let Ok(closed) = prepared.close_retired(context, arrival.id, arrival.handled) {
+                handled.audited.extend(self.audited_close(arrival, context, &closed.0));
+                handled.events.push(closed);
             }
         }
-        Handled { topic, events: published, ..Handled::taken(mapping, too_old) }
-    }
-
-    async fn publish_one(
-        &self,
-        topic: &str,
-        id: String,
-        now: jiff::Timestamp,
-        event: MappedEvent,
-    ) -> Result<(), PublishRefusal> {
-        let event = NewEvent { id, timestamp: now, name: event.name, context: event.context, occurred: event.occurred };
-        self.hub.publish(topic, event).await.map(drop)
+        handled.topic = events.first().map(|seated| seated.topic.clone());
+        for Seated { number, seat, topic, event } in events {
+            let id = Uuid::new_v5(&arrival.id, &number.to_be_bytes()).to_string();
+            let name = event.name.to_string();
+            handled.audited.extend(self.audited(arrival, &topic, seat.user.as_deref(), &event));
+            handled.patients.extend(patient_identifiers(&event.context));
+            let MappedEvent { name: event_name, context, occurred, .. } = event;
+            let event = NewEvent { id: id.clone(), timestamp: arrival.handled, name: event_name, context, occurred };
+            match prepared.publish(&topic, event) {
+                Ok(_) => {
+                    handled.sessions.push(self.sessions.note(seat, &topic, arrival.received));
+                    handled.events.push((name, id));
+                }
+                Err(refusal) if refusal.is_outdated() => {
+                    if let Some(entry) = handled.audited.last_mut() {
+                        entry.refusal = Some(refusal.to_string());
+                    }
+                    handled.too_old(format!("{name}: {refusal}"));
+                }
+                Err(refusal) => return handled.unpublished(&name, &refusal),
+            }
+        }
+        Handled { prepared: Some(prepared), ..handled }
     }
 
     /// What the audit log is to hold of an event, where it holds such.
@@ -191,13 +211,6 @@ impl Gateway {
         })
     }
 
-    async fn note(&self, audited: Option<Entry>, result: &Result<(), PublishRefusal>) {
-        if let Some(entry) = audited {
-            let refusal = result.as_ref().err().map(ToString::to_string);
-            self.audit.note(Entry { refusal, ..entry }).await;
-        }
-    }
-
     fn nobody(&self, mapping: &Mapping) -> Handled {
         let reason =
             format!("no user and no workstation: the mapping's [session] found none ({})", mapping.session_place());
@@ -207,36 +220,81 @@ impl Gateway {
         }
     }
 
-    fn answer_resend(&self, inbound: &Inbound, received: SystemTime, outcome: Outcome) -> Outcome {
+    /// The same answer again. That it was sent again is worth a line, and no more: where that cannot be kept, the answer stands.
+    async fn answer_resend(&self, arrival: Arrival<'_>, received: SystemTime, of: i64, outcome: &str) -> Outcome {
+        let inbound = arrival.inbound;
         info!(source = %inbound.source, control_id = ?inbound.control_id, "Resend answered as before; nothing published.");
-        self.journal.note(Record { outcome: "duplicate", ..self.record(inbound, received) });
-        outcome
-    }
-
-    fn conclude(&self, inbound: &Inbound, received: SystemTime, ticket: Ticket, result: Handled) -> Outcome {
-        result.log(inbound);
-        let (outcome, reason) = (result.name(), result.reason());
-        let record = Record {
-            mapping: result.mapping,
-            outcome,
-            reason,
-            topic: result.topic,
-            events: result.events,
-            ..self.record(inbound, received)
+        let record = Record { outcome: "duplicate".into(), ..self.record(arrival, received) };
+        let message = MessageRecord {
+            record: record.clone(),
+            sender: inbound.sender.clone(),
+            raw: None,
+            patients: Vec::new(),
+            answer: None,
+            dead_letter: None,
+            resend_of: Some(of),
         };
-        ticket.answer(&result.outcome, record, received);
-        result.outcome
+        if self.store.commit(Transaction(vec![Write::Message(Box::new(message))])).await.is_ok() {
+            self.journal.tell(record);
+        }
+        let protocol = self.sources.get(&inbound.source).map_or("", |source| source.protocol);
+        answer::read(outcome, protocol)
     }
 
-    fn record(&self, inbound: &Inbound, received: SystemTime) -> Record {
+    /// Makes durable what became of a message, and with it the answer; only then anybody is told.
+    async fn conclude(
+        &self,
+        arrival: Arrival<'_>,
+        received: SystemTime,
+        ticket: &Ticket,
+        mut handled: Handled,
+    ) -> Outcome {
+        let inbound = arrival.inbound;
+        let record = Record {
+            mapping: handled.mapping.clone(),
+            outcome: handled.name().into(),
+            reason: handled.reason(),
+            topic: handled.topic.clone(),
+            events: handled.published().to_vec(),
+            ..self.record(arrival, received)
+        };
+        let message = MessageRecord {
+            record: record.clone(),
+            sender: inbound.sender.clone(),
+            raw: Some(inbound.raw.clone()),
+            patients: std::mem::take(&mut handled.patients),
+            answer: answer::write(&handled.outcome).and_then(|outcome| ticket.answer(outcome)),
+            dead_letter: handled.dead_letter(),
+            resend_of: None,
+        };
+        let mut writes = vec![Write::Message(Box::new(message))];
+        writes.extend(handled.sessions.drain(..).map(Write::Session));
+        let kept = match handled.prepared.take() {
+            Some(prepared) => prepared.commit(writes).await.map(drop).map_err(|error| error.to_string()),
+            None => self.store.commit(Transaction(writes)).await.map_err(|error| error.to_string()),
+        };
+        if let Err(reason) = kept {
+            handled.outcome = Outcome::Unavailable { reason };
+        } else {
+            self.journal.tell(record);
+        }
+        handled.log(inbound);
+        for entry in std::mem::take(&mut handled.audited) {
+            let refusal = entry.refusal.clone().or_else(|| handled.refusal());
+            self.audit.note(Entry { refusal, ..entry }).await;
+        }
+        handled.outcome
+    }
+
+    fn record(&self, arrival: Arrival<'_>, received: SystemTime) -> Record {
         let elapsed = self.clock.now().duration_since(received).unwrap_or_default();
         Record {
-            received: timestamp(received),
-            source: Arc::clone(&inbound.source),
-            control_id: inbound.control_id.clone(),
-            kind: inbound.kind.clone(),
+            received: arrival.received,
+            source: Arc::clone(&arrival.inbound.source),
+            control_id: arrival.inbound.control_id.clone(),
+            kind: arrival.inbound.kind.clone(),
             mapping: None,
-            outcome: "",
+            outcome: "".into(),
             reason: None,
             topic: None,
             events: Vec::new(),

@@ -26,11 +26,13 @@ use crate::config::{Config, Layers, Problem, Problems};
 use crate::connector::Connector;
 use crate::gateway::{Gateway, Source, SourceClocks};
 use crate::http::{self, HttpSettings};
-use crate::hub::Hub;
+use crate::hub::{Hub, RestoreError};
 use crate::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
 use crate::security::{Authenticator, AuthenticatorError, ServerTls};
 use crate::sessions::Directory;
-use crate::store::{self, AuditFiles, AuditFilesError, Journal, Limits, MappingFilesError, SiteKey, SiteKeyError};
+use crate::store::{
+    self, AuditFiles, AuditFilesError, Journal, MappingFilesError, Retention, SiteKey, SiteKeyError, Store, StoreError,
+};
 use crate::token_endpoint::{TOKEN_PATH, TokenEndpoint};
 
 /// A gateway whose configuration and mappings are right, before it holds any address.
@@ -80,6 +82,12 @@ pub enum StartError {
     /// The store's directory cannot be used.
     #[error(transparent)]
     SiteKey(#[from] SiteKeyError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What the store holds cannot be used.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
 }
 
 fn bind_help(error: &io::Error, key: &str) -> String {
@@ -158,8 +166,9 @@ impl Plan {
     /// When the store cannot be used, or an address cannot be had.
     pub async fn start(self, clock: Arc<dyn Clock>) -> Result<Node, StartError> {
         let site_key = SiteKey::open(&self.config.store.directory)?;
+        let store = Store::open(&self.config.store.directory, &site_key, retention(&self.config), Arc::clone(&clock))?;
         let audit = open_audit_log(&self.config)?;
-        self.start_with(clock, site_key, audit).await
+        self.start_with(clock, site_key, audit, store).await
     }
 
     /// As [`Plan::start`], with a key handed in and without an audit log: leaves no trace on disk.
@@ -167,10 +176,17 @@ impl Plan {
     /// # Errors
     /// When an address cannot be had.
     pub async fn start_with_key(self, clock: Arc<dyn Clock>, site_key: SiteKey) -> Result<Node, StartError> {
-        self.start_with(clock, site_key, AuditLog::off()).await
+        let store = Store::temporary(&site_key, retention(&self.config), Arc::clone(&clock))?;
+        self.start_with(clock, site_key, AuditLog::off(), store).await
     }
 
-    async fn start_with(self, clock: Arc<dyn Clock>, site_key: SiteKey, audit: AuditLog) -> Result<Node, StartError> {
+    async fn start_with(
+        self,
+        clock: Arc<dyn Clock>,
+        site_key: SiteKey,
+        audit: AuditLog,
+        store: Store,
+    ) -> Result<Node, StartError> {
         let Self { config, adapters, mappings, tls } = self;
         match mappings.warnings().count() {
             0 => {}
@@ -192,9 +208,9 @@ impl Plan {
             sources,
             Arc::clone(&clock),
             site_key,
-            (authenticator, audit),
+            (authenticator, audit, store),
             (http.1, admin.1),
-        );
+        )?;
         let hub = node.gateway.hub.clone();
         let http_address = http.1;
         let mut routes = hub.routes();
@@ -231,14 +247,14 @@ impl Node {
         sources: HashMap<Arc<str>, Source>,
         clock: Arc<dyn Clock>,
         site_key: SiteKey,
-        (authenticator, audit): (Authenticator, AuditLog),
+        (authenticator, audit, store): (Authenticator, AuditLog, Store),
         (http, admin): (SocketAddr, SocketAddr),
-    ) -> Self {
-        let hub = Hub::start(config.hub.clone(), Arc::clone(&clock), authenticator, audit.clone());
+    ) -> Result<Self, StartError> {
+        let hub = Hub::open(config.hub.clone(), Arc::clone(&clock), authenticator, audit.clone(), store.clone())?;
         let hub_url = hub.url(http, config.http.tls.is_some());
         let sessions = Arc::new(Directory::new(site_key, &config.sessions));
-        let remember = Duration::try_from(config.store.remember).unwrap_or_default();
-        let journal = Journal::new(Limits { messages: config.store.journal, remember });
+        sessions.restore(store.sessions()?);
+        let journal = Journal::new(store.clone());
         let gateway = Gateway {
             mappings: ArcSwap::from_pointee(mappings),
             sources,
@@ -246,12 +262,13 @@ impl Node {
             merged: config.sessions.merged,
             sessions: Arc::clone(&sessions),
             hub,
+            store,
             journal: Arc::clone(&journal),
             audit,
             clock,
             source_clocks: SourceClocks::default(),
         };
-        Self {
+        Ok(Self {
             hub_url,
             admin_url: format!("http://{admin}"),
             connector_url: None,
@@ -263,7 +280,7 @@ impl Node {
             reload: Arc::default(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
-        }
+        })
     }
 
     fn serve_http(
@@ -325,6 +342,11 @@ impl Node {
         self.gateway.mappings.load_full()
     }
 
+    /// Returns when the store's disk has failed: nothing can be promised any more, and the process must end.
+    pub async fn failed(&self) {
+        self.gateway.store.failed().await;
+    }
+
     /// Stops taking anything new, answers what is in hand, closes the sockets, and waits for all that, for a bounded time.
     /// False when that time ran out.
     pub async fn drain(self) -> bool {
@@ -335,8 +357,9 @@ impl Node {
         let ended = async {
             // Adapters first: what they have in hand may still become an event.
             self.tasks.wait().await;
-            hub.shutdown();
+            hub.shutdown().await;
             hub.drained().await;
+            self.gateway.store.close().await;
             self.gateway.audit.flush().await;
         };
         tokio::time::timeout(DRAIN, ended).await.is_ok()
@@ -370,6 +393,15 @@ impl fmt::Display for Node {
             writeln!(formatter, "mapping        {:<24} {}", mapping.name(), mapping.about().unwrap_or_default())?;
         }
         Ok(())
+    }
+}
+
+fn retention(config: &Config) -> Retention {
+    Retention {
+        messages_for: config.store.keep_messages,
+        bytes: config.store.max_size.as_u64(),
+        answers_for: config.store.remember,
+        sessions: config.sessions.max,
     }
 }
 
@@ -446,7 +478,8 @@ fn load_tls(config: &Config, layers: &Layers, problems: &mut Problems) -> Option
 
 fn source_of(adapter: &BoundAdapter, config: &Config) -> (Arc<str>, Source) {
     let mapping = config.adapters.get(&*adapter.name).and_then(|adapter| adapter.mapping.clone());
-    (Arc::clone(&adapter.name), Source { protocol: adapter.protocol, mapping })
+    let mapping_required = config.adapters.get(&*adapter.name).is_some_and(|adapter| adapter.mapping_required);
+    (Arc::clone(&adapter.name), Source { protocol: adapter.protocol, mapping, mapping_required })
 }
 
 async fn bind(address: SocketAddr, purpose: &str, key: &str) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -1,5 +1,6 @@
 //! `run`: the gateway, until Ctrl-C or SIGTERM. SIGHUP reads the certificate again.
 
+use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,22 +16,31 @@ pub(super) async fn run(layers: Layers, problems: Problems) -> Result<(), Failur
     telemetry::start(plan.log_filter()).map_err(|error| Failure::Refused(format!("error: {error}")))?;
     let (mut interrupt, mut terminate) = (stop_signal(SignalKind::interrupt())?, stop_signal(SignalKind::terminate())?);
     let node = plan.start(Arc::new(System)).await?;
-    print!("fhircast-gateway {} is running\n\n{node}\nCtrl-C ends it.\n", env!("CARGO_PKG_VERSION"));
+    say(&format!("fhircast-gateway {} is running\n\n{node}\nCtrl-C ends it.", env!("CARGO_PKG_VERSION")));
     let mut hang_up = stop_signal(SignalKind::hangup())?;
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             _ = hang_up.recv() => node.reload(),
+            // At once, and without a word to anybody: nothing can be promised any more.
+            () = node.failed() => {
+                return Err(Failure::Failed("error: the store's disk has failed; look at it, then start again".into()));
+            }
         }
     }
-    println!("Draining: nothing new is taken, what is in hand is answered.");
+    say("Draining: nothing new is taken, what is in hand is answered.");
     if node.drain().await {
-        println!("Drained.");
+        say("Drained.");
         Ok(())
     } else {
         Err(Failure::Failed("error: some connections did not end in time and were cut".into()))
     }
+}
+
+/// Tells whoever looks. A gateway runs on when nobody can be told any more, as the terminal is gone.
+fn say(text: &str) {
+    let _ = writeln!(io::stdout(), "{text}");
 }
 
 fn stop_signal(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {

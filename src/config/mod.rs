@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use figment::value::{Dict, Value};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -136,8 +137,10 @@ pub struct MappingsConfig {
 pub struct StoreConfig {
     /// Created with owner-only permissions.
     pub directory: PathBuf,
-    /// How many messages the journal holds.
-    pub journal: usize,
+    /// How long messages are kept; dead letters that nobody has handled stay.
+    pub keep_messages: jiff::SignedDuration,
+    /// How large the database may become; beyond, the oldest messages go.
+    pub max_size: ByteSize,
     /// How long a resend is recognised.
     pub remember: jiff::SignedDuration,
 }
@@ -157,6 +160,8 @@ pub struct AdapterConfig {
     pub kind: String,
     /// The mapping of everything it receives; without one, each mapping's `accept` decides.
     pub mapping: Option<String>,
+    /// Whether a message that no mapping speaks for is refused.
+    pub mapping_required: bool,
     /// The settings of its kind, over the kind's defaults.
     pub settings: Value,
 }
@@ -373,8 +378,17 @@ impl Reader<'_> {
                 None
             }
         };
+        let mapping_required = match settings.remove("mapping_required") {
+            None => false,
+            Some(Value::Bool(_, required)) => required,
+            Some(_) => {
+                let problem = Problem::new("`mapping_required` is true or false".into());
+                self.problems.push(problem.at(self.layers.place_of_value(&["adapter", name, "mapping_required"])));
+                false
+            }
+        };
         let settings = over_kind_defaults(merged, &kind, settings);
-        Some(AdapterConfig { kind, mapping, settings })
+        Some(AdapterConfig { kind, mapping, mapping_required, settings })
     }
 }
 

@@ -3,8 +3,8 @@
 //! Members that the hub does not know are kept and sent on (REQ-10), resources stay the bytes that they came as.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use aws_lc_rs::digest;
 use jiff::Timestamp;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::context::{self, ContextEntry, ContextError};
 use super::json::{self, Members, ObjectWriter, depth_is_bounded};
 use super::rules::{Contexts, Names, PostEntries, Rules};
-use super::subject::{self, Subject};
+use super::subject::{self, Opening, Subject};
 use super::{Edition, EventName, EventNameError, ResourceKey, legacy_names, selection, timestamp};
 
 /// An event of a topic, checked, and ready to be sent to anybody.
@@ -203,6 +203,36 @@ impl Event {
         Ok(Self { context, ..Self::bare(id.to_string(), now.to_string(), topic.to_owned(), name) })
     }
 
+    /// The open that was kept as the text of its [`Self::notification`] in its own spelling, with what was read out of it.
+    ///
+    /// # Errors
+    /// When `text` is no notification.
+    pub fn kept(
+        text: &str,
+        opening: Opening,
+        fingerprint: u64,
+        occurred: Option<Timestamp>,
+    ) -> Result<Self, EventError> {
+        let body = |error: serde_json::Error| EventError::NotAnObject { line: error.line(), column: error.column() };
+        let mut members: Members<'_> = serde_json::from_str(text).map_err(body)?;
+        let timestamp = self::text(&mut members, "timestamp", "timestamp")?;
+        let id = self::text(&mut members, "id", "id")?;
+        let event = members.take("event").ok_or(EventError::Missing { member: "event" })?;
+        let mut event: Members<'_> = serde_json::from_str(event).map_err(body)?;
+        let topic = self::text(&mut event, "hub.topic", "event.hub.topic")?;
+        let name = EventName::parse_any(&self::text(&mut event, "hub.event", "event.hub.event")?)?;
+        let context = raw(event.take("context"))?;
+        Ok(Self {
+            subject: Subject::Open(opening),
+            context,
+            fingerprint,
+            occurred,
+            other_members: members.rest(),
+            other_event_members: event.rest(),
+            ..Self::bare(id, timestamp, topic, name)
+        })
+    }
+
     fn bare(id: String, timestamp: String, topic: String, name: EventName) -> Self {
         Self {
             id,
@@ -333,10 +363,10 @@ fn may_lack_context(name: &EventName, rules: &Rules) -> bool {
     rules.contexts == Contexts::Lenient && name.resource().is_none() && !name.is("SyncError")
 }
 
+/// The same in every release: it is kept.
 fn fingerprint(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    hasher.finish()
+    let hash = digest::digest(&digest::SHA256, bytes);
+    hash.as_ref().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]

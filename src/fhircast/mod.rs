@@ -31,7 +31,7 @@ pub use context::{ContextEntry, ContextError};
 pub use edition::Edition;
 pub use event::{Event, EventError, NewEvent, Version, Versions};
 pub use event_name::{Action, EventName, EventNameError};
-pub use patient::Identifier;
+pub use patient::{Identifier, patient_identifiers};
 pub use resource_key::ResourceKey;
 pub use rules::Rules;
 pub use scope::Scopes;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::context;
+use super::context::{self, ContextEntry, resource_key};
 use super::event::{Event, EventError};
 use super::rules::{Contexts, Rules};
 use super::{EventName, ResourceKey};
@@ -52,12 +52,21 @@ fn escaped(text: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
+/// The values of the identifiers of the patients among `entries`.
+pub fn patient_identifiers(entries: &[ContextEntry]) -> Vec<String> {
+    let is_patient = |entry: &&ContextEntry| resource_key(&entry.resource).is_some_and(|key| key.is_a("Patient"));
+    let patients = entries.iter().filter(is_patient);
+    let identifiers = patients.filter_map(|entry| serde_json::from_str::<Patient>(entry.resource.get()).ok());
+    identifiers.flat_map(|patient| patient.identifier).filter_map(|identifier| identifier.value).collect()
+}
+
+#[derive(Deserialize)]
+struct Patient {
+    #[serde(default)]
+    identifier: Vec<Identifier>,
+}
+
 fn has_one_of(patient: &RawValue, identifiers: &[Identifier]) -> bool {
-    #[derive(Deserialize)]
-    struct Patient {
-        #[serde(default)]
-        identifier: Vec<Identifier>,
-    }
     let Ok(patient) = serde_json::from_str::<Patient>(patient.get()) else { return false };
     patient.identifier.iter().any(|own| own.value.is_some() && identifiers.contains(own))
 }

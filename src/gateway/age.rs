@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::warn;
 
+use super::Arrival;
 use crate::mapping::MappedEvent;
 
 /// What an event's age means for it.
@@ -46,6 +47,9 @@ struct Warned {
     unsaid: u64,
 }
 
+/// How old an event may be that is handled again.
+const LIMIT_AGAIN: Duration = Duration::from_secs(60);
+
 /// A source is warned about no more often than this, in seconds.
 const WARN_EVERY: i64 = 60;
 
@@ -55,14 +59,20 @@ impl SourceClocks {
         &self,
         source: &Arc<str>,
         events: Vec<MappedEvent>,
-        received: Timestamp,
+        arrival: Arrival<'_>,
     ) -> (Vec<(usize, MappedEvent)>, Vec<String>) {
         let (mut fresh, mut too_old) = (Vec::with_capacity(events.len()), Vec::new());
         for (number, mut event) in events.into_iter().enumerate() {
-            match age(event.occurred, event.not_after, received) {
+            let (received, now) = (arrival.received, arrival.handled);
+            // What is handled again later is as old as its message, and what has no limit of its own has one then.
+            let (occurred, limit) = match now > received {
+                true => (event.occurred.or(Some(received)), event.not_after.or(Some(LIMIT_AGAIN))),
+                false => (event.occurred, event.not_after),
+            };
+            match age(occurred, limit, now) {
                 Age::Fresh => {}
                 Age::Ahead { seconds } => {
-                    self.warn(source, seconds, received);
+                    self.warn(source, seconds, now);
                     event.occurred = None;
                 }
                 Age::TooOld { seconds, limit } => {

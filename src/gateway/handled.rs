@@ -3,10 +3,12 @@
 use fhircast_gateway_adapter_api::{Fault, Inbound, Outcome, Rejection};
 use tracing::{debug, info, warn};
 
-use crate::hub::PublishRefusal;
+use crate::audit::Entry;
+use crate::hub::{Prepared, PublishRefusal};
 use crate::mapping::{Mapping, Refusal};
+use crate::store::SessionRecord;
 
-/// What became of a message, for its answer and for the journal.
+/// What became of a message, for its answer and for the journal; and what is to be made durable with it.
 pub(super) struct Handled {
     pub(super) outcome: Outcome,
     pub(super) mapping: Option<String>,
@@ -15,6 +17,14 @@ pub(super) struct Handled {
     pub(super) events: Vec<(String, String)>,
     /// Why it was ignored, or which of its events were too old; a refusal carries its own reason.
     pub(super) note: Option<String>,
+    /// Its events, decided and not yet told.
+    pub(super) prepared: Option<Prepared>,
+    /// Identifiers of the patients that its events are about.
+    pub(super) patients: Vec<String>,
+    /// The sessions that its events are for.
+    pub(super) sessions: Vec<SessionRecord>,
+    /// What the audit log is to hold of its events.
+    pub(super) audited: Vec<Entry>,
 }
 
 impl Handled {
@@ -24,6 +34,51 @@ impl Handled {
         Self { outcome: Outcome::Accepted, note, ..Self::ignored(Some(mapping), "") }
     }
 
+    /// One more event of it is too old.
+    pub(super) fn too_old(&mut self, why: String) {
+        self.note = Some(match self.note.take() {
+            Some(note) => format!("{note}; {why}"),
+            None => format!("too old: {why}"),
+        });
+    }
+
+    /// Nothing of it is published, as `name` cannot be. Whether the same message may be published later decides whether its sender
+    /// is to send it again.
+    pub(super) fn unpublished(self, name: &str, refusal: &PublishRefusal) -> Self {
+        let reason = format!("{name} was not published: {refusal}");
+        let outcome = match refusal {
+            PublishRefusal::NotDurable(_)
+            | PublishRefusal::ShuttingDown
+            | PublishRefusal::TooManyEvents
+            | PublishRefusal::TooManyTopics => Outcome::Unavailable { reason },
+            PublishRefusal::Event(_) | PublishRefusal::Refused(_) | PublishRefusal::Topic => {
+                Outcome::Rejected(Rejection { fault: Fault::Internal, reason, field: None })
+            }
+        };
+        Self { outcome, events: Vec::new(), sessions: Vec::new(), patients: Vec::new(), ..self }
+    }
+
+    /// The events that it became: name and id.
+    pub(super) fn published(&self) -> &[(String, String)] {
+        &self.events
+    }
+
+    /// Why somebody must look at it, if so.
+    pub(super) fn dead_letter(&self) -> Option<String> {
+        match &self.outcome {
+            Outcome::Rejected(rejection) => Some(rejection.reason.clone()),
+            Outcome::Accepted | Outcome::Ignored | Outcome::Unavailable { .. } => None,
+        }
+    }
+
+    /// Why nothing of it was published, where nothing was.
+    pub(super) fn refusal(&self) -> Option<String> {
+        match &self.outcome {
+            Outcome::Rejected(_) | Outcome::Unavailable { .. } => self.reason(),
+            Outcome::Accepted | Outcome::Ignored => None,
+        }
+    }
+
     pub(super) fn ignored(mapping: Option<&Mapping>, note: &str) -> Self {
         Self {
             outcome: Outcome::Ignored,
@@ -31,6 +86,10 @@ impl Handled {
             topic: None,
             events: Vec::new(),
             note: Some(note.to_owned()),
+            prepared: None,
+            patients: Vec::new(),
+            sessions: Vec::new(),
+            audited: Vec::new(),
         }
     }
 
@@ -86,19 +145,6 @@ impl Handled {
                 warn!(%source, ?control_id, ?kind, mapping, reason = %rejection.reason, "Message refused.");
             }
             Outcome::Unavailable { reason } => warn!(%source, ?control_id, ?kind, %reason, "Message not taken."),
-        }
-    }
-}
-
-/// Whether the same message may be published later decides whether its sender is to send it again.
-pub(super) fn unpublished(name: &str, refusal: &PublishRefusal) -> Outcome {
-    let reason = format!("{name} was not published: {refusal}");
-    match refusal {
-        PublishRefusal::ShuttingDown | PublishRefusal::TooManyEvents | PublishRefusal::TooManyTopics => {
-            Outcome::Unavailable { reason }
-        }
-        PublishRefusal::Event(_) | PublishRefusal::Refused(_) | PublishRefusal::Topic => {
-            Outcome::Rejected(Rejection { fault: Fault::Internal, reason, field: None })
         }
     }
 }

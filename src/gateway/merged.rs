@@ -1,5 +1,6 @@
 //! What follows from a merge of patients.
 
+use fhircast_gateway_adapter_api::Inbound;
 use tracing::warn;
 
 use super::{Arrival, Gateway};
@@ -9,31 +10,27 @@ use crate::fhircast::Identifier;
 use crate::hub::Retired;
 
 impl Gateway {
-    /// Closes what is open under identifiers that are `retired`, on whichever topic; gives what was told.
-    pub(super) async fn retire(&self, arrival: Arrival<'_>, retired: &[Identifier]) -> Vec<(String, String)> {
-        let (inbound, mut closed) = (arrival.inbound, Vec::new());
+    /// What is open under identifiers that are `retired`, on whichever topic, and is to be closed.
+    pub(super) async fn retired(&self, inbound: &Inbound, retired: &[Identifier]) -> Vec<Retired> {
         if retired.is_empty() {
-            return closed;
+            return Vec::new();
         }
-        let contexts = self.hub.contexts_of(retired);
+        let contexts = self.hub.contexts_of(retired).await;
         if self.merged == Merged::Warn && !contexts.is_empty() {
             let sessions = contexts.iter().map(Retired::session).collect::<Vec<_>>().join(" ");
             warn!(source = %inbound.source, control_id = ?inbound.control_id, %sessions,
                 "Contexts are open that name a patient who was merged into another; they stay, as sessions.merged says.");
-            return closed;
+            return Vec::new();
         }
-        for context in &contexts {
-            if let Ok((name, id)) = self.hub.close_retired(context, arrival.id, arrival.received) {
-                if self.audit.records(Action::Publish) {
-                    let agent = Agent::of_message(inbound, None);
-                    let patient = context.patient();
-                    let entry =
-                        Entry { patient, ..Entry::publish(arrival.received, agent, context.session(), name.clone()) };
-                    self.audit.note(entry).await;
-                }
-                closed.push((name, id));
-            }
-        }
-        closed
+        contexts
+    }
+
+    /// What the audit log is to hold of the close of `context`, an event called `name`.
+    pub(super) fn audited_close(&self, arrival: Arrival<'_>, context: &Retired, name: &str) -> Option<Entry> {
+        self.audit.records(Action::Publish).then(|| {
+            let agent = Agent::of_message(arrival.inbound, None);
+            let entry = Entry::publish(arrival.received, agent, context.session(), name.to_owned());
+            Entry { patient: context.patient(), ..entry }
+        })
     }
 }

@@ -90,31 +90,33 @@ impl Hub {
     }
 
     /// Tells a page that it is bound, after its confirmation.
-    pub(super) fn say_bound(&self, topic: &str, connection: ConnectionId) {
-        self.0.topics.with_known(topic, self.now(), |slot| slot.seats.say(connection, BOUND.into()));
+    pub(super) async fn say_bound(&self, topic: &str, connection: ConnectionId) {
+        if let Some(turn) = self.0.topics.known(topic, self.now()).await {
+            turn.seats.say(connection, BOUND.into());
+        }
     }
 
     /// Publishes the event in a frame of the subscriber at `endpoint`, by the rules of its mount, as far as that one
     /// may. Nobody is answered, so refusals are logged and counted.
-    pub(super) fn publish_from_socket(&self, mount: usize, topic: &str, endpoint: EndpointId, text: &str) {
-        if let Err(reason) = self.try_from_socket(mount, topic, endpoint, text) {
+    pub(super) async fn publish_from_socket(&self, mount: usize, topic: &str, endpoint: EndpointId, text: &str) {
+        if let Err(reason) = self.try_from_socket(mount, topic, endpoint, text).await {
             self.0.counters.socket_events_refused.add(1);
             warn!(topic = %topic_digest(topic), %endpoint, reason, "Event from a socket refused.");
         }
     }
 
-    fn try_from_socket(&self, mount: usize, topic: &str, endpoint: EndpointId, text: &str) -> Result<(), String> {
+    async fn try_from_socket(&self, mount: usize, topic: &str, endpoint: EndpointId, text: &str) -> Result<(), String> {
         let mount = &self.0.mounts[mount];
         let event = Event::parse(text.as_bytes(), &mount.rules()).map_err(|error| error.to_string())?;
         if event.topic != topic {
             return Err("it is for another topic than its socket".into());
         }
         let now = self.now();
-        let may = self.0.topics.with_known(topic, now, |slot| slot.topic.may_publish(endpoint, &event.name, now));
-        if may != Some(true) {
+        let turn = self.0.topics.known(topic, now).await;
+        if !turn.is_some_and(|turn| turn.topic.may_publish(endpoint, &event.name, now)) {
             return Err("its subscriber may not publish it".into());
         }
-        let published = self.publish_event(event, mount.policy, Publisher::Application);
+        let published = self.publish_event(event, mount.policy, Publisher::Application).await;
         published.map(drop).map_err(|refusal| refusal.to_string())
     }
 }

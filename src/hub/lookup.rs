@@ -64,7 +64,7 @@ async fn subscription(door: &Door, path: &str, parts: &Parts) -> Result<String, 
     let none = || not_found("you have no such subscription: it has ended, or never was");
     let (topic, endpoint) = own_endpoint(&door.hub, path).ok_or_else(none)?;
     let access = Access::of(grant, &topic).map_err(|_| none())?;
-    let found = door.hub.holding(&topic, endpoint, &access.principal).ok_or_else(none)?;
+    let found = door.hub.holding(&topic, endpoint, &access.principal).await.ok_or_else(none)?;
     let mut told = json!({
         "hub.topic": *topic,
         "hub.events": found.events.join(","),

@@ -8,12 +8,10 @@ use tracing::{error, info};
 use uuid::Uuid;
 
 use super::endpoint::topic_digest;
-use super::policy::{Policy, Profile};
-use super::topic::Publisher;
-use super::{Hub, PublishRefusal};
+use super::{Hub, Prepared, PublishRefusal};
 use crate::audit::PatientWords;
 use crate::fhircast::context::entries_text;
-use crate::fhircast::{Edition, Event, Identifier, ResourceKey};
+use crate::fhircast::{Event, Identifier, ResourceKey};
 
 /// An open context that names a patient by a retired identifier.
 pub struct Retired {
@@ -22,6 +20,11 @@ pub struct Retired {
 }
 
 impl Retired {
+    /// The topic.
+    pub fn topic(&self) -> &str {
+        &self.open.topic
+    }
+
     /// The topic, as logs show it.
     pub fn session(&self) -> String {
         topic_digest(&self.open.topic)
@@ -39,26 +42,29 @@ const ORDER: [&str; 4] = ["DiagnosticReport", "ImagingStudy", "Encounter", "Pati
 impl Hub {
     /// The open contexts of all topics that name a patient by one of `identifiers`, in the order in which they are to be
     /// closed.
-    pub fn contexts_of(&self, identifiers: &[Identifier]) -> Vec<Retired> {
+    pub async fn contexts_of(&self, identifiers: &[Identifier]) -> Vec<Retired> {
         let mut found = Vec::new();
-        self.0.topics.each(self.now(), |_, slot| {
-            let named = slot.topic.open_contexts().filter(|context| context.event.names_patient(identifiers));
+        for name in self.0.topics.names() {
+            let Some(turn) = self.0.topics.known(&name, self.now()).await else { continue };
+            let named = turn.topic.open_contexts().filter(|context| context.event.names_patient(identifiers));
             found.extend(
                 named.map(|context| Retired { anchor: context.anchor.clone(), open: Arc::clone(&context.event) }),
             );
-        });
+        }
         let place = |retired: &Retired| ORDER.iter().position(|kind| retired.anchor.is_a(kind)).unwrap_or(0);
         found.sort_by(|one, other| (&one.open.topic, place(one)).cmp(&(&other.open.topic, place(other))));
         found
     }
+}
 
-    /// Tells a context's followers that it is closed; gives the name and id of the event. The id of the close is made of `message`, so that the same merge,
-    /// sent again, is no other event.
+impl Prepared {
+    /// Tells a context's followers that it is closed; gives the name and id of the event. The id of the close is made of
+    /// `message`, so that the same merge, sent again, is no other event.
     ///
     /// # Errors
-    /// When the hub is ending. A context that was closed meanwhile is closed again, which changes nothing.
+    /// None in practice. A context that was closed meanwhile is closed again, which changes nothing.
     pub fn close_retired(
-        &self,
+        &mut self,
         retired: &Retired,
         message: Uuid,
         now: Timestamp,
@@ -70,7 +76,7 @@ impl Hub {
             error!(topic = %retired.session(), "The context of a merged patient could not be closed.");
         })?;
         let name = close.name.to_string();
-        self.publish_event(close, Policy::of(Profile::Standard, Edition::Stu3), Publisher::Gateway)?;
+        self.publish_own(close)?;
         info!(topic = %retired.session(), event = name, "Context closed: its patient was merged into another.");
         Ok((name, id))
     }

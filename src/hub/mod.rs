@@ -1,15 +1,17 @@
 //! The embedded FHIRcast hub: topics behind mounts, subscribers on sockets.
 //!
 //! `topic` decides, and knows no socket; this is the shell around it, which finds the topic, commits what it says, and
-//! delivers in its order: `publishing`, `subscribing`, `connecting`. `routes` speaks HTTP, `socket` WebSocket. Knows no
+//! delivers in its order: `publishing`, `subscribing`, `connecting`, all by `committing`; `records` is what the store keeps. `routes` speaks HTTP, `socket` WebSocket. Knows no
 //! adapter, no mapping, and nothing of FHIR resources but their type and id, and of a patient its identifiers.
 //!
-//! Invariants: the events of one topic have one order, and every subscriber sees it, since they are decided and queued under
-//! that topic's lock. No lock is held across an await. Every queue is bounded; who falls behind is cut off alone.
+//! Invariants: the events of one topic have one order, and every subscriber sees it, since they are decided, committed and
+//! queued in that topic's turn. Nothing is answered or told before it is durable. Every queue is bounded; who falls behind is
+//! cut off alone.
 
 mod access;
 mod asked_at;
 mod binding;
+mod committing;
 mod connecting;
 mod counters;
 mod current;
@@ -23,6 +25,9 @@ mod mount;
 mod policy;
 mod problem;
 mod publishing;
+mod records;
+#[cfg(test)]
+mod restoring_tests;
 mod routes;
 mod settings;
 mod socket;
@@ -39,11 +44,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use axum::http::request::Parts;
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::info;
 
 pub use self::counters::Snapshot;
 pub(crate) use self::endpoint::topic_digest;
@@ -52,7 +58,7 @@ pub use self::policy::{
     AnchorNotOpen, ContextForm, ErrorForm, ForeignEndpoint, MountSettings, Profile, RefusalsTo, Resend, Silence,
     UnsubscribeBy,
 };
-pub use self::publishing::{EventRefused, PublishRefusal, Published};
+pub use self::publishing::{EventRefused, Prepared, PublishRefusal, Published};
 pub use self::settings::{ConnectorSettings, HubSettings};
 #[cfg(feature = "autobahn")]
 pub use self::socket::echo;
@@ -65,14 +71,15 @@ use self::binding::Bindings;
 use self::counters::Counters;
 use self::mount::Mount;
 use self::subscribing::{Unsubscribable, webhook_sender};
-use self::topic::{Change, Closing, Command, ConnectionId, Context, Effects, Ended, EndpointId, Outcome, Refusal};
-use self::topics::{Slot, Topics};
+use self::topic::{Closing, Command, Context, EndpointId, Topic};
+use self::topics::Topics;
 use self::webhook::WebhookSender;
 use crate::allowance::Allowance;
 use crate::audit::AuditLog;
 use crate::clock::{Clock, timestamp};
-use crate::fhircast::Edition;
+use crate::fhircast::{Edition, EventError};
 use crate::security::Authenticator;
+use crate::store::{Store, StoreError};
 
 /// The hub. Clones are the same hub.
 #[derive(Clone)]
@@ -88,7 +95,9 @@ struct Inner {
     refused_tokens: Mutex<Allowance>,
     /// Who calls webhooks, where a mount takes them.
     webhook_sender: Option<Arc<WebhookSender>>,
-    topics: Topics,
+    topics: Arc<Topics>,
+    /// What outlives the process.
+    store: Store,
     /// Which topic each live endpoint belongs to.
     endpoints: RwLock<HashMap<EndpointId, Arc<str>>>,
     bindings: Bindings,
@@ -98,13 +107,19 @@ struct Inner {
     shutdown: CancellationToken,
 }
 
-/// What follows from a command for its sender.
-struct Done {
-    outcome: Outcome,
-    delivered: usize,
-    /// The subscription that is over.
-    ended: Option<EndpointId>,
+/// Why a hub cannot go on where it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store holds an event that no hub has written.
+    #[error("the store holds a context that cannot be read: {0}; restore a backup")]
+    Event(#[from] EventError),
 }
+
+/// Topics that do at the same time what is due.
+const AT_ONCE: usize = 64;
 
 /// How often what is due is looked for.
 const TICK: Duration = Duration::from_secs(1);
@@ -115,12 +130,42 @@ impl Hub {
         Self::start(settings, clock, Authenticator::open(), AuditLog::off())
     }
 
-    /// A hub without topics, whose time is `clock`'s, which lets in whom `authenticator` lets in, and tells `audit` of it. To
-    /// be called within a tokio runtime, on which it keeps time until it is shut down or dropped.
+    /// A hub without topics, whose time is `clock`'s, which lets in whom `authenticator` lets in, and tells `audit` of it; it keeps
+    /// nothing beyond the process. To be called within a tokio runtime, on which it keeps time until it is shut down or dropped.
     pub fn start(settings: HubSettings, clock: Arc<dyn Clock>, authenticator: Authenticator, audit: AuditLog) -> Self {
+        let hub = Self::unstarted(settings, clock, authenticator, audit, Store::off());
+        hub.run();
+        hub
+    }
+
+    /// As [`Self::start`], with what `store` has kept; from then on nothing is answered or told before `store` has it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn open(
+        settings: HubSettings,
+        clock: Arc<dyn Clock>,
+        authenticator: Authenticator,
+        audit: AuditLog,
+        store: Store,
+    ) -> Result<Self, RestoreError> {
+        let hub = Self::unstarted(settings, clock, authenticator, audit, store);
+        hub.restore()?;
+        hub.run();
+        Ok(hub)
+    }
+
+    fn unstarted(
+        settings: HubSettings,
+        clock: Arc<dyn Clock>,
+        authenticator: Authenticator,
+        audit: AuditLog,
+        store: Store,
+    ) -> Self {
         let mounts = settings.mounts();
-        let hub = Self(Arc::new(Inner {
-            topics: Topics::new(settings.max_topics, settings.limits()),
+        Self(Arc::new(Inner {
+            topics: Topics::new(settings.max_topics, settings.limits(), store.clone()),
+            store,
             webhook_sender: webhook_sender(&settings, &mounts),
             mounts: mounts.into(),
             settings,
@@ -134,9 +179,11 @@ impl Hub {
             next_connection: AtomicU64::new(0),
             sockets: TaskTracker::new(),
             shutdown: CancellationToken::new(),
-        }));
-        tokio::spawn(keep_time(Arc::downgrade(&hub.0), hub.0.shutdown.clone()));
-        hub
+        }))
+    }
+
+    fn run(&self) {
+        tokio::spawn(keep_time(Arc::downgrade(&self.0), self.0.shutdown.clone()));
     }
 
     /// The `hub.url` of the standard's current edition, for a hub that listens at `address`, over TLS or not; of the first mount, where a site
@@ -191,14 +238,16 @@ impl Hub {
     }
 
     /// Does what is due by now: leases, answers that did not come, lost connections. The hub does this every second.
-    pub fn lapse(&self) {
+    pub async fn lapse(&self) {
         let now = self.now();
-        self.0.topics.each(now, |name, slot| {
-            if slot.topic.next_due().is_some_and(|due| due <= now) {
-                // A lapse is never refused.
-                let _ = self.command(slot, name, Command::Lapse, now);
+        let lapse = async |name: Arc<str>| {
+            let Some(turn) = self.0.topics.known(&name, now).await else { return };
+            if turn.topic.next_due().is_some_and(|due| due <= now) {
+                // A lapse is never refused, and needs nobody's promise.
+                let _ = self.command(turn, Command::Lapse, now).await;
             }
-        });
+        };
+        stream::iter(self.0.topics.names()).for_each_concurrent(AT_ONCE, lapse).await;
     }
 
     /// What the hub has done since it started.
@@ -207,13 +256,14 @@ impl Hub {
     }
 
     /// The subscriptions, as an operator sees them, at most so many; topic by topic.
-    pub fn subscribers(&self, most: usize) -> Vec<Subscriber> {
+    pub async fn subscribers(&self, most: usize) -> Vec<Subscriber> {
         let mut subscribers = Vec::new();
-        self.0.topics.each(self.now(), |name, slot| {
+        for name in self.0.topics.names() {
+            let Some(turn) = self.0.topics.known(&name, self.now()).await else { continue };
             let room = most.saturating_sub(subscribers.len());
-            let digest = topic_digest(name);
-            subscribers.extend(slot.topic.subscribers(&digest).take(room));
-        });
+            let digest = topic_digest(&name);
+            subscribers.extend(turn.topic.subscribers(&digest).take(room));
+        }
         subscribers.sort_by(|one, other| (&one.topic, &one.name).cmp(&(&other.topic, &other.name)));
         subscribers
     }
@@ -224,11 +274,15 @@ impl Hub {
     }
 
     /// Takes nothing new, and closes every socket with 1001; subscriptions stay (CLI-26). See [`Self::drained`].
-    pub fn shutdown(&self) {
+    pub async fn shutdown(&self) {
         info!("Hub shuts down; closing its sockets.");
         self.0.shutdown.cancel();
         self.0.sockets.close();
-        self.0.topics.each(self.now(), |_, slot| slot.seats.close_all(Closing::ShuttingDown));
+        for name in self.0.topics.names() {
+            if let Some(mut turn) = self.0.topics.known(&name, self.now()).await {
+                turn.seats.close_all(Closing::ShuttingDown);
+            }
+        }
     }
 
     /// Waits until every socket has ended, each within its closing time, after [`Self::shutdown`].
@@ -245,68 +299,29 @@ impl Hub {
     }
 
     /// The current context of `topic`; an unknown topic has none, and looks the same (CTX-09).
-    fn current_context(&self, topic: &str) -> Option<Context> {
-        self.0.topics.with_known(topic, self.now(), |slot| slot.topic.current().cloned()).flatten()
+    async fn current_context(&self, topic: &str) -> Option<Context> {
+        self.0.topics.known(topic, self.now()).await?.topic.current().cloned()
     }
 
     /// Whether anybody follows `topic`, or it is some user's (IRA-10).
-    fn is_session(&self, topic: &str) -> bool {
-        self.0.topics.with_known(topic, self.now(), |slot| slot.topic.is_session()).unwrap_or(false)
+    async fn is_session(&self, topic: &str) -> bool {
+        self.0.topics.known(topic, self.now()).await.is_some_and(|turn| turn.topic.is_session())
     }
 
-    /// Applies `command`, and all that follows from it: commit, deliver, and cut off whoever could not be delivered to.
-    fn command(&self, slot: &mut Slot, name: &str, command: Command, now: Timestamp) -> Result<Done, Refusal> {
-        let effects = slot.topic.apply(command, now)?;
-        let ended = effects.changes.iter().find_map(|change| match change {
-            Change::Ended(endpoint) => Some(*endpoint),
-            _ => None,
-        });
-        let mut done = Done { outcome: effects.outcome, delivered: 0, ended };
-        let mut pending = vec![effects];
-        while let Some(Effects { changes, actions, .. }) = pending.pop() {
-            self.commit(name, &changes);
-            let performed = slot.seats.perform(actions, name, now);
-            done.delivered += performed.delivered;
-            self.0.counters.notifications_queued.add(performed.delivered);
-            self.0.counters.sync_errors_raised.add(performed.raised);
-            pending.extend(performed.behind.into_iter().filter_map(|who| self.cut_off(slot, name, who, now)));
+    /// Puts back what the store has kept, and calls webhooks again.
+    fn restore(&self) -> Result<(), RestoreError> {
+        let (now, limits) = (self.now(), self.0.topics.limits());
+        for stored in self.0.store.topics()? {
+            let (name, told) = (Arc::clone(&stored.topic.name), stored.topic.told.unwrap_or(Timestamp::MIN));
+            let kept = records::kept(stored, &self.0.mounts)?;
+            let mut endpoints = self.endpoints_mut();
+            endpoints.extend(kept.subscriptions.iter().map(|kept| (kept.endpoint, Arc::clone(&name))));
+            drop(endpoints);
+            let subscriptions = kept.subscriptions.clone();
+            self.0.topics.restore(&name, Topic::restore(limits, kept, now), told);
+            subscriptions.into_iter().for_each(|kept| self.resume(&name, kept));
         }
-        Ok(done)
-    }
-
-    /// What follows from cutting off a subscriber that reads too slowly; nothing, if that was decided already (NOT-15).
-    fn cut_off(
-        &self,
-        slot: &mut Slot,
-        name: &str,
-        (endpoint, connection): (EndpointId, ConnectionId),
-        now: Timestamp,
-    ) -> Option<Effects> {
-        let command = Command::Disconnect { endpoint, connection, ended: Ended::Behind };
-        let effects = slot.topic.apply(command, now).ok().filter(|effects| !effects.actions.is_empty())?;
-        warn!(topic = %topic_digest(name), %endpoint, "Subscriber fell behind; closing its socket.");
-        self.0.counters.sockets_cut_off.add(1);
-        Some(effects)
-    }
-
-    /// Makes changes safe before anything is delivered: here, in memory, by the index of endpoints.
-    fn commit(&self, topic: &str, changes: &[Change]) {
-        for change in changes {
-            match change {
-                Change::Subscribed(endpoint) => {
-                    info!(topic = %topic_digest(topic), %endpoint, "Subscription accepted.");
-                    self.0.counters.subscriptions_accepted.add(1);
-                    self.endpoints_mut().insert(*endpoint, topic.into());
-                }
-                Change::Ended(endpoint) => {
-                    info!(topic = %topic_digest(topic), %endpoint, "Subscription ended.");
-                    self.0.counters.subscriptions_ended.add(1);
-                    self.endpoints_mut().remove(endpoint);
-                    self.0.bindings.forget(*endpoint);
-                }
-                Change::Cleared | Change::Closed | Change::Opened | Change::Resubscribed | Change::Updated => {}
-            }
-        }
+        Ok(())
     }
 
     fn endpoints_mut(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<EndpointId, Arc<str>>> {
@@ -324,7 +339,7 @@ async fn keep_time(hub: Weak<Inner>, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
         }
         match hub.upgrade() {
-            Some(inner) => Hub(inner).lapse(),
+            Some(inner) => Hub(inner).lapse().await,
             None => return,
         }
     }

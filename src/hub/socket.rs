@@ -88,7 +88,7 @@ fn bounded(upgrade: WebSocketUpgrade, max_inbound: usize, max_write_buffer: usiz
 }
 
 async fn serve(socket: WebSocket, hub: Hub, topic: Arc<str>, endpoint: EndpointId, manner: Manner) {
-    match hub.connect(Arc::clone(&topic), endpoint) {
+    match hub.connect(Arc::clone(&topic), endpoint).await {
         Ok(connection) => run(socket, connection, manner).await,
         // The subscription has ended between the request and here (CONF-04).
         Err(refusal) => deny(socket, &topic, &refusal.to_string()).await,
@@ -98,32 +98,49 @@ async fn serve(socket: WebSocket, hub: Hub, topic: Arc<str>, endpoint: EndpointI
 async fn run(socket: WebSocket, connection: Connection, manner: Manner) {
     let Connection { hub, topic, endpoint, connection, outgoing, cut } = connection;
     if let Manner::Bound { .. } = manner {
-        hub.say_bound(&topic, connection);
+        hub.say_bound(&topic, connection).await;
     }
-    let heard = |message| {
-        let Message::Text(text) = message else { return };
-        match manner {
-            Manner::Bound { mount } if binding::is_event(&text) => {
-                hub.publish_from_socket(mount, &topic, endpoint, &text);
-            }
-            _ => hub.heard(&topic, endpoint, &text),
-        }
-    };
-    let ended = exchange(socket, outgoing, cut, hub.0.settings.ping_interval(), heard).await;
-    hub.disconnected(&topic, endpoint, connection, ended);
+    let listener = Subscriber { hub: &hub, topic: &topic, endpoint, manner };
+    let ended = exchange(socket, outgoing, cut, hub.0.settings.ping_interval(), listener).await;
+    hub.disconnected(&topic, endpoint, connection, ended).await;
 }
 
-/// Writes what is `outgoing`, and gives `heard` what comes, until the socket ends.
+/// Who hears what comes through a socket.
+trait Listener {
+    fn hear(&self, message: Message) -> impl Future<Output = ()> + Send;
+}
+
+/// The subscription that a socket is for.
+struct Subscriber<'s> {
+    hub: &'s Hub,
+    topic: &'s str,
+    endpoint: EndpointId,
+    manner: Manner,
+}
+
+impl Listener for Subscriber<'_> {
+    async fn hear(&self, message: Message) {
+        let (Self { hub, topic, endpoint, manner }, Message::Text(text)) = (self, message) else { return };
+        match manner {
+            Manner::Bound { mount } if binding::is_event(&text) => {
+                hub.publish_from_socket(*mount, topic, *endpoint, &text).await;
+            }
+            _ => hub.heard(topic, *endpoint, &text).await,
+        }
+    }
+}
+
+/// Writes what is `outgoing`, and gives `listener` what comes, until the socket ends.
 async fn exchange(
     socket: WebSocket,
     outgoing: mpsc::Receiver<impl Into<Message>>,
     cut: CancellationToken,
     ping_every: Duration,
-    heard: impl Fn(Message),
+    listener: impl Listener,
 ) -> Ended {
     let peer = Peer::default();
     let (sink, stream) = socket.split();
-    let mut reading = pin!(read(stream, &peer, heard));
+    let mut reading = pin!(read(stream, &peer, listener));
     let mut writing = pin!(write(sink, outgoing, cut, ping_every, &peer));
     tokio::select! {
         ended = &mut reading => {
@@ -151,7 +168,7 @@ struct Peer {
 }
 
 /// Hears until the stream ends, which is after the closing handshake where there is one.
-async fn read(mut stream: SplitStream<WebSocket>, peer: &Peer, heard: impl Fn(Message)) -> Ended {
+async fn read(mut stream: SplitStream<WebSocket>, peer: &Peer, listener: impl Listener) -> Ended {
     let mut ended = Ended::Lost;
     loop {
         let message = match stream.next().await {
@@ -167,7 +184,7 @@ async fn read(mut stream: SplitStream<WebSocket>, peer: &Peer, heard: impl Fn(Me
         };
         peer.unanswered.store(0, Ordering::Relaxed);
         match message {
-            Message::Text(_) | Message::Binary(_) => heard(message),
+            Message::Text(_) | Message::Binary(_) => listener.hear(message).await,
             Message::Close(frame) => ended = Ended::Closed(frame.map(|frame| frame.code)),
             Message::Ping(_) | Message::Pong(_) => {}
         }
@@ -283,11 +300,23 @@ pub async fn echo(upgrade: WebSocketUpgrade) -> Response {
         let (queue, outgoing) = mpsc::channel::<Message>(QUEUE);
         let cut = CancellationToken::new();
         let ping_every = super::HubSettings::default().ping_interval();
-        let heard = |message| {
-            if queue.try_send(message).is_err() {
-                cut.cancel();
-            }
-        };
-        exchange(socket, outgoing, cut.clone(), ping_every, heard).await;
+        let echo = Echo { queue, cut: cut.clone() };
+        exchange(socket, outgoing, cut, ping_every, echo).await;
     })
+}
+
+/// Sends back what comes.
+#[cfg(feature = "autobahn")]
+struct Echo {
+    queue: mpsc::Sender<Message>,
+    cut: CancellationToken,
+}
+
+#[cfg(feature = "autobahn")]
+impl Listener for Echo {
+    async fn hear(&self, message: Message) {
+        if self.queue.try_send(message).is_err() {
+            self.cut.cancel();
+        }
+    }
 }

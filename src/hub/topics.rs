@@ -1,6 +1,7 @@
-//! Every topic that the hub knows, each behind a short lock of its own, found through shards.
+//! Every topic that the hub knows, found through shards. Who has a topic's [`Turn`] has it alone, until what it changes is
+//! durable; the others wait, in the order in which they came.
 //!
-//! Knows nothing of what a topic does. No lock here is held across an await.
+//! Knows nothing of what a topic does.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -9,10 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use tokio::sync::OwnedMutexGuard;
 
 use super::delivery::Seats;
 use super::topic::{Limits, Topic};
 use crate::allowance::Allowance;
+use crate::store::{Store, Transaction, Write};
 
 /// A topic, and its sockets.
 #[derive(Debug)]
@@ -23,21 +26,23 @@ pub(super) struct Slot {
     pub(super) allowance: Allowance,
     /// The time of the latest event that the gateway itself has told (CLI-32).
     pub(super) told: Timestamp,
-    /// Taken out of the map: whoever waited for its lock looks again.
+    /// Whether the store has it.
+    pub(super) is_stored: bool,
+    /// Taken out of the map: whoever waited for its turn looks again.
     forgotten: bool,
 }
 
 /// All topics.
-#[derive(Debug)]
 pub(super) struct Topics {
     shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
     count: AtomicUsize,
     max: usize,
     limits: Limits,
+    store: Store,
 }
 
-type Shard = HashMap<Arc<str>, Arc<Mutex<Slot>>>;
+type Shard = HashMap<Arc<str>, Arc<tokio::sync::Mutex<Slot>>>;
 
 /// There are as many topics as there may be.
 #[derive(Debug)]
@@ -46,45 +51,50 @@ pub(super) struct Full;
 /// More than there are cores, so that two rarely want the same.
 const SHARDS: usize = 64;
 
+/// The right to a topic. A topic in which nothing is left is forgotten when it is given back.
+pub(super) struct Turn {
+    pub(super) name: Arc<str>,
+    slot: OwnedMutexGuard<Slot>,
+    topics: Arc<Topics>,
+    now: Timestamp,
+}
+
 impl Topics {
-    pub(super) fn new(max: usize, limits: Limits) -> Self {
+    pub(super) fn new(max: usize, limits: Limits, store: Store) -> Arc<Self> {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: RandomState::new(), count: AtomicUsize::new(0), max, limits }
+        Arc::new(Self { shards, hasher: RandomState::new(), count: AtomicUsize::new(0), max, limits, store })
     }
 
-    /// Does `work` on the topic `name`, which is made if need be, and forgotten if nothing is left in it afterwards.
-    pub(super) fn with<R>(&self, name: &str, now: Timestamp, work: impl FnOnce(&mut Slot) -> R) -> Result<R, Full> {
+    /// The turn of the topic `name`, which is made if need be.
+    pub(super) async fn turn(self: &Arc<Self>, name: &str, now: Timestamp) -> Result<Turn, Full> {
         loop {
-            let found = self.found_or_made(name, now)?;
-            let mut slot = lock(&found);
-            if !slot.forgotten {
-                let result = work(&mut slot);
-                self.forget_if_idle(name, slot, now);
-                return Ok(result);
+            let (name, found) = self.found_or_made(name, now)?;
+            if let Some(turn) = self.wait(name, found, now).await {
+                return Ok(turn);
             }
         }
     }
 
-    /// Does `work` on the topic `name` if it is there.
-    pub(super) fn with_known<R>(&self, name: &str, now: Timestamp, work: impl FnOnce(&mut Slot) -> R) -> Option<R> {
-        let found = lock(self.shard(name)).get(name).map(Arc::clone)?;
-        let mut slot = lock(&found);
-        if slot.forgotten {
-            return None;
-        }
-        let result = work(&mut slot);
-        self.forget_if_idle(name, slot, now);
-        Some(result)
+    /// The turn of the topic `name` if it is there.
+    pub(super) async fn known(self: &Arc<Self>, name: &str, now: Timestamp) -> Option<Turn> {
+        let (name, found) =
+            lock(self.shard(name)).get_key_value(name).map(|(name, slot)| (name.clone(), slot.clone()))?;
+        self.wait(name, found, now).await
     }
 
-    /// Does `work` on every topic, one after another.
-    pub(super) fn each(&self, now: Timestamp, mut work: impl FnMut(&str, &mut Slot)) {
-        for shard in &self.shards {
-            let names: Vec<Arc<str>> = lock(shard).keys().map(Arc::clone).collect();
-            for name in names {
-                self.with_known(&name, now, |slot| work(&name, slot));
-            }
-        }
+    async fn wait(
+        self: &Arc<Self>,
+        name: Arc<str>,
+        slot: Arc<tokio::sync::Mutex<Slot>>,
+        now: Timestamp,
+    ) -> Option<Turn> {
+        let slot = slot.lock_owned().await;
+        (!slot.forgotten).then(|| Turn { name, slot, topics: Arc::clone(self), now })
+    }
+
+    /// The names of all topics.
+    pub(super) fn names(&self) -> Vec<Arc<str>> {
+        self.shards.iter().flat_map(|shard| lock(shard).keys().map(Arc::clone).collect::<Vec<_>>()).collect()
     }
 
     /// How many there are.
@@ -92,37 +102,32 @@ impl Topics {
         self.count.load(Ordering::Relaxed)
     }
 
-    fn found_or_made(&self, name: &str, now: Timestamp) -> Result<Arc<Mutex<Slot>>, Full> {
+    /// Puts a topic back that was kept.
+    pub(super) fn restore(&self, name: &Arc<str>, topic: Topic, told: Timestamp) {
+        let slot = Slot { told, is_stored: true, ..Slot::new(topic) };
+        let made = Arc::new(tokio::sync::Mutex::new(slot));
+        if lock(self.shard(name)).insert(Arc::clone(name), made).is_none() {
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn found_or_made(&self, name: &str, now: Timestamp) -> Result<(Arc<str>, Arc<tokio::sync::Mutex<Slot>>), Full> {
         let mut shard = lock(self.shard(name));
-        if let Some(found) = shard.get(name) {
-            return Ok(Arc::clone(found));
+        if let Some((name, found)) = shard.get_key_value(name) {
+            return Ok((Arc::clone(name), Arc::clone(found)));
         }
         if self.len() >= self.max {
             return Err(Full);
         }
-        let slot = Slot {
-            topic: Topic::new(self.limits, now),
-            seats: Seats::default(),
-            allowance: Allowance::default(),
-            told: Timestamp::MIN,
-            forgotten: false,
-        };
-        let made = Arc::new(Mutex::new(slot));
-        shard.insert(name.into(), Arc::clone(&made));
+        let made = Arc::new(tokio::sync::Mutex::new(Slot::new(Topic::new(self.limits, now))));
+        let name: Arc<str> = name.into();
+        shard.insert(Arc::clone(&name), Arc::clone(&made));
         self.count.fetch_add(1, Ordering::Relaxed);
-        Ok(made)
-    }
-
-    /// The topic's lock is let go before its shard's is taken: the other order is the one in which they are looked up.
-    fn forget_if_idle(&self, name: &str, mut slot: MutexGuard<'_, Slot>, now: Timestamp) {
-        if !slot.topic.is_forgettable(now) || !slot.allowance.is_unused(now) {
-            return;
-        }
-        slot.forgotten = true;
-        drop(slot);
-        if lock(self.shard(name)).remove(name).is_some() {
-            self.count.fetch_sub(1, Ordering::Relaxed);
-        }
+        Ok((name, made))
     }
 
     fn shard(&self, name: &str) -> &Mutex<Shard> {
@@ -131,7 +136,53 @@ impl Topics {
     }
 }
 
-/// Whatever panicked while holding the lock, state machines change only after they have decided.
+impl Slot {
+    fn new(topic: Topic) -> Self {
+        Self {
+            topic,
+            seats: Seats::default(),
+            allowance: Allowance::default(),
+            told: Timestamp::MIN,
+            is_stored: false,
+            forgotten: false,
+        }
+    }
+}
+
+impl std::ops::Deref for Turn {
+    type Target = Slot;
+
+    fn deref(&self) -> &Slot {
+        &self.slot
+    }
+}
+
+impl std::ops::DerefMut for Turn {
+    fn deref_mut(&mut self) -> &mut Slot {
+        &mut self.slot
+    }
+}
+
+impl Drop for Turn {
+    /// While it has the topic's turn nobody looks the topic up under its shard's lock and waits: the order of the locks is safe.
+    fn drop(&mut self) {
+        let slot = &mut *self.slot;
+        if !slot.topic.is_forgettable(self.now) || !slot.allowance.is_unused(self.now) {
+            return;
+        }
+        // Where the store has no room for it now, the next tick is soon enough.
+        let forget = || Transaction(vec![Write::ForgetTopic(Arc::clone(&self.name))]);
+        if slot.is_stored && !self.topics.store.commit_soon(forget()) {
+            return;
+        }
+        slot.forgotten = true;
+        if lock(self.topics.shard(&self.name)).remove(&self.name).is_some() {
+            self.topics.count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whatever panicked while holding the lock, maps change only as a whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{SessionsConfig, TopicRule};
-use crate::store::SiteKey;
+use crate::store::{SessionRecord, SiteKey};
 
 /// Who sits where, as a message tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -69,19 +69,35 @@ impl Directory {
         self.rule == TopicRule::Name
     }
 
-    /// Notes that `seat` was heard of on `topic`.
-    pub fn note(&self, seat: Seat, topic: &str, now: jiff::Timestamp) {
+    /// Puts back what the store has kept.
+    pub fn restore(&self, kept: Vec<SessionRecord>) {
         let mut sessions = self.lock();
-        if let Some(session) = sessions.get_mut(topic) {
-            session.messages += 1;
-            session.seen = now;
-            session.seat = seat;
-            return;
+        for SessionRecord { topic, user, workstation, seen, messages } in kept {
+            if sessions.len() >= self.most {
+                forget_oldest(&mut sessions);
+            }
+            let (topic, seat) = (topic.to_string(), Seat { user, workstation });
+            sessions.insert(topic.clone(), Session { seat, topic, seen, messages });
         }
-        if sessions.len() >= self.most {
+    }
+
+    /// Notes that `seat` was heard of on `topic`; gives what is to be kept of it.
+    pub fn note(&self, seat: Seat, topic: &str, now: jiff::Timestamp) -> SessionRecord {
+        let mut sessions = self.lock();
+        if sessions.len() >= self.most && !sessions.contains_key(topic) {
             forget_oldest(&mut sessions);
         }
-        sessions.insert(topic.to_owned(), Session { seat, topic: topic.to_owned(), seen: now, messages: 1 });
+        let session = sessions.entry(topic.to_owned()).or_insert_with(|| Session {
+            seat: Seat::default(),
+            topic: topic.to_owned(),
+            seen: now,
+            messages: 0,
+        });
+        session.messages += 1;
+        session.seen = now;
+        session.seat = seat;
+        let Seat { user, workstation } = session.seat.clone();
+        SessionRecord { topic: topic.into(), user, workstation, seen: now, messages: session.messages }
     }
 
     /// The sessions seen, the latest first.

@@ -1,17 +1,28 @@
-//! What the gateway keeps: the site's key, the operator's secrets and the audit log on disk, and the journal of messages.
+//! What the gateway keeps: its database (messages, topics, subscriptions, sessions), the site's key, the operator's secrets,
+//! and the audit log.
 //!
-//! The only part that touches the disk. The journal is in memory: it does not outlive the process.
+//! The only part that touches the disk. Knows no wire, no mapping, and nothing of a topic's rules.
 
 mod audit_files;
+mod database;
 mod journal;
 mod mapping_files;
 mod pem_files;
+mod records;
 mod secret_file;
 mod site_key;
 
 pub use audit_files::{AuditFiles, AuditFilesError, audit_files};
-pub use journal::{Admission, Journal, Limits, MessageKey, Record, Ticket, sha_256};
+pub use database::{
+    CommitError, Filter, Message, MessageRow, Messages, Reprocessed, Retention, SharedResource, Store, StoreError,
+    StoredTopic, back_up, check, database_file,
+};
+pub use journal::{Admission, Journal, MessageKey, Ticket, sha_256};
 pub use mapping_files::{MappingFile, MappingFilesError, mapping_files};
 pub use pem_files::{PemFileError, PemFiles, pem_files};
+pub use records::{
+    AnswerRecord, ContextRecord, EventRecord, MessageRecord, Record, ReprocessingRecord, SessionRecord,
+    SubscriptionRecord, TopicRecord, Transaction, WebhookRecord, Write,
+};
 pub use secret_file::{Secret, SecretFileError, secret_file};
 pub use site_key::{SiteKey, SiteKeyError};

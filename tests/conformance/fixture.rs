@@ -71,9 +71,9 @@ impl Bench {
     }
 
     /// Lets time pass, and the hub do what is due.
-    pub(crate) fn after(&self, time: Duration) {
+    pub(crate) async fn after(&self, time: Duration) {
         self.clock.advance(time);
-        self.hub.lapse();
+        self.hub.lapse().await;
     }
 
     /// Waits until what is on its way to the hub has arrived: nothing more comes, however often the runtime looks.
@@ -224,7 +224,8 @@ impl Bench {
 impl Drop for Bench {
     fn drop(&mut self) {
         self.shutdown.cancel();
-        self.hub.shutdown();
+        let hub = self.hub.clone();
+        tokio::spawn(async move { hub.shutdown().await });
     }
 }
 

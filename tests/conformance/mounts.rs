@@ -168,7 +168,7 @@ async fn cli_09_10_13_14_a_made_up_endpoint_is_its_clients_name_for_the_subscrip
     let first = mount.form(&subscribe).await.json()["hub.channel.endpoint"].as_str().unwrap().to_owned();
     let second = mount.form(&subscribe).await.json()["hub.channel.endpoint"].as_str().unwrap().to_owned();
     assert_eq!(bench.upgrade(&first, "").await.0, 404, "the same again replaces the first");
-    bench.after(Duration::from_secs(59));
+    bench.after(Duration::from_secs(59)).await;
     assert_eq!(bench.upgrade(&second, "").await.0, 101);
     let unsubscribe = subscribe.replace("=subscribe", "=unsubscribe");
     mount.form(&unsubscribe).await.expect(202, "bind/7");
@@ -210,7 +210,7 @@ async fn not_11_who_follows_patients_is_told_the_patient_of_a_study() {
 async fn not_13_a_ballot_mount_sends_heartbeats_to_whoever_asks_for_them() {
     let bench = Bench::start().await;
     let mut viewer = bench.at("/hub-ballot").subscriber("t1", &["heartbeat"]).await;
-    bench.after(Duration::from_secs(8));
+    bench.after(Duration::from_secs(8)).await;
     let told = viewer.expect_event("heartbeat").await;
     assert_eq!(told["event"]["context"], json!([{"key": "period", "decimal": "10"}]));
     assert!(told["id"].is_string() && told["timestamp"].as_str().unwrap().ends_with('Z'));
@@ -254,7 +254,7 @@ async fn t18_a_publisher_without_measure_is_slowed_down() {
     last.expect(429, "try again");
     assert!(last.head.contains("retry-after: 1"), "{}", last.head);
     bench.publish(&event("t2", "Home-open", "e1", "")).await.expect(202, "e1");
-    bench.after(Duration::from_secs(1));
+    bench.after(Duration::from_secs(1)).await;
     bench.publish(&event("t1", "Home-open", "e99", "")).await.expect(202, "e99");
 }
 

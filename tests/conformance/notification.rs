@@ -53,7 +53,7 @@ async fn not_06_silence_is_told_to_the_others_and_ends_the_subscription() {
     watcher.expect_event("SyncError").await;
     bench.publish(&event("t1", "Patient-open", "e2", "p1")).await;
     viewer.text().await;
-    bench.after(Duration::from_secs(10));
+    bench.after(Duration::from_secs(10)).await;
     assert!(viewer.text().await.contains("denied"));
     assert_eq!(viewer.close().await, Some(1000));
     assert!(diagnostics(&watcher.expect_event("SyncError").await).contains("did not answer"));
@@ -67,7 +67,7 @@ async fn not_07_one_that_leaves_properly_raises_nothing() {
         let viewer = connect(&bench.endpoint("t1", "Patient-open").await).await;
         viewer.leave(code).await;
     }
-    bench.after(Duration::from_secs(60));
+    bench.after(Duration::from_secs(60)).await;
     bench.publish(&event("t1", "Home-open", "e1", "")).await;
     watcher.expect_event("Home-open").await;
 }
@@ -79,7 +79,7 @@ async fn not_07_one_that_leaves_improperly_is_told_of_after_its_grace() {
     let viewer = connect(&bench.endpoint("t1", "Patient-open&subscriber.name=Viewer").await).await;
     viewer.leave(1011).await;
     bench.until(|counts| counts.sockets_ended == 1).await;
-    bench.after(Duration::from_secs(15));
+    bench.after(Duration::from_secs(15)).await;
     assert!(diagnostics(&watcher.expect_event("SyncError").await).contains("Viewer is lost"));
 }
 
@@ -136,8 +136,8 @@ async fn cli_23_the_operator_sees_who_follows_and_who_acknowledges() {
     bench.publish(&event("t1", "Patient-open", "e1", "p1")).await;
     eager.expect_event("Patient-open").await;
     bench.until(|counts| counts.answers_received == 1).await;
-    bench.after(Duration::from_secs(11));
-    let shown = bench.hub.subscribers(10);
+    bench.after(Duration::from_secs(11)).await;
+    let shown = bench.hub.subscribers(10).await;
     let shown: Vec<_> = shown
         .iter()
         .map(|subscriber| (subscriber.name.as_str(), subscriber.acknowledges, subscriber.connection))
@@ -154,7 +154,7 @@ async fn cli_23_the_operator_sees_who_follows_and_who_acknowledges() {
 async fn cli_26_a_shutdown_closes_with_going_away_and_no_denial() {
     let bench = Bench::start().await;
     let mut viewer = bench.subscriber("t1", &["Patient-open"]).await;
-    bench.hub.shutdown();
+    bench.hub.shutdown().await;
     viewer.expect_close(1001).await;
     bench.hub.drained().await;
     bench.publish(&event("t1", "Patient-open", "e1", "p1")).await.expect(503, "shutting down");

@@ -59,7 +59,7 @@ async fn cli_37_a_subscriber_may_ask_what_is_left_of_its_subscription() {
     let endpoint = mount.form(&form).await.json()["hub.channel.endpoint"].as_str().unwrap().to_owned();
     bench.upgrade(&endpoint, "").await;
     bench.until(|counts| counts.sockets_opened == 1).await;
-    bench.after(Duration::from_secs(10));
+    bench.after(Duration::from_secs(10)).await;
     let secret = endpoint.rsplit('/').next().unwrap();
     let encoded = endpoint.replace(':', "%3A").replace('/', "%2F");
     for named in [secret, &endpoint, &encoded] {

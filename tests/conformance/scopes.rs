@@ -190,7 +190,7 @@ async fn sub_08_sma_02_a_lease_ends_with_its_token() {
     let answer = bench.form_as("short", &subscription("t1", "Patient-open&hub.lease_seconds=3600")).await;
     let mut viewer = connect(&endpoint(&answer)).await;
     assert!(viewer.text().await.contains("\"hub.lease_seconds\":60"));
-    bench.after(std::time::Duration::from_secs(60));
+    bench.after(std::time::Duration::from_secs(60)).await;
     assert!(viewer.text().await.contains("denied"), "CLI-25");
     assert_eq!(viewer.close().await, Some(1000));
     bench.form_as("short", &subscription("t1", "Patient-open")).await.expect(401, "not accepted");

@@ -138,7 +138,7 @@ async fn sub_13_refusals_repeat_nothing_that_was_sent() {
 async fn sub_18_an_endpoint_that_nobody_connects_to_is_dropped() {
     let bench = Bench::start().await;
     let endpoint = bench.endpoint("t1", "Patient-open").await;
-    bench.after(Duration::from_secs(60));
+    bench.after(Duration::from_secs(60)).await;
     assert_eq!(bench.upgrade(&endpoint, "").await.0, 404);
     assert_eq!(bench.hub.topics(), 0);
 }
@@ -147,7 +147,7 @@ async fn sub_18_an_endpoint_that_nobody_connects_to_is_dropped() {
 async fn sub_19_at_the_end_of_the_lease_comes_a_denial_and_a_normal_close() {
     let bench = Bench::start().await;
     let mut viewer = bench.subscriber("t1", &["Patient-open"]).await;
-    bench.after(Duration::from_secs(7200));
+    bench.after(Duration::from_secs(7200)).await;
     viewer.expect_denial("lease").await;
     viewer.expect_close(1000).await;
     assert!(viewer.0.reconnect().await.is_err());

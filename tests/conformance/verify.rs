@@ -41,7 +41,7 @@ impl Passage for Turning {
     fn let_pass(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
             self.0.settled().await;
-            self.0.after(duration);
+            self.0.after(duration).await;
         })
     }
 

@@ -205,7 +205,7 @@ async fn sub_20_who_never_connects_has_no_subscription_after_a_minute() {
     let simulation = Simulation::start();
     simulation.endpoint("Patient-open").await;
     sleep(Duration::from_secs(59)).await;
-    assert_eq!(simulation.hub.subscribers(9).len(), 1);
+    assert_eq!(simulation.hub.subscribers(9).await.len(), 1);
     sleep(Duration::from_secs(2)).await;
-    assert_eq!(simulation.hub.subscribers(9).len(), 0);
+    assert_eq!(simulation.hub.subscribers(9).await.len(), 0);
 }

@@ -1,4 +1,7 @@
-//! What a hub must survive: peers that misbehave, each at its own cost.
+//! What a gateway must survive: peers that misbehave, each at its own cost; disks that fail; its own end at any moment.
 
+pub(crate) mod crash;
+mod crashes;
+mod disk;
 mod peers;
 mod requests;

@@ -25,7 +25,7 @@ pub(super) async fn connect(
     headers: HeaderMap,
     upgrade: Upgrade,
 ) -> Response {
-    open_socket(door, EndpointSecret::from_path(&secret).id(), upgrade, &headers, Manner::Standard)
+    open_socket(door, EndpointSecret::from_path(&secret).id(), upgrade, &headers, Manner::Standard).await
 }
 
 /// `GET {hub}/bind/{id}`: the socket of a subscription by the id that its client announced at this mount (CLI-39).
@@ -36,7 +36,7 @@ pub(super) async fn bind(
     upgrade: Upgrade,
 ) -> Response {
     match door.hub.0.bindings.find(&id, Some(door.index)) {
-        Some((mount, endpoint)) => open_socket(door, endpoint, upgrade, &headers, Manner::Bound { mount }),
+        Some((mount, endpoint)) => open_socket(door, endpoint, upgrade, &headers, Manner::Bound { mount }).await,
         None => door.refuse(no_subscription(), &headers),
     }
 }
@@ -50,7 +50,7 @@ pub(super) async fn bind_at_origin(
 ) -> Response {
     match hub.0.bindings.find(&id, None) {
         Some((mount, endpoint)) => {
-            open_socket(Door { hub, index: mount }, endpoint, upgrade, &headers, Manner::Bound { mount })
+            open_socket(Door { hub, index: mount }, endpoint, upgrade, &headers, Manner::Bound { mount }).await
         }
         None => no_subscription().response(&headers, ErrorForm::AsAccepted),
     }
@@ -60,7 +60,13 @@ fn no_subscription() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no such subscription: it has ended, or never was; subscribe again")
 }
 
-fn open_socket(door: Door, endpoint: EndpointId, upgrade: Upgrade, headers: &HeaderMap, manner: Manner) -> Response {
+async fn open_socket(
+    door: Door,
+    endpoint: EndpointId,
+    upgrade: Upgrade,
+    headers: &HeaderMap,
+    manner: Manner,
+) -> Response {
     let Ok(upgrade) = upgrade else {
         let reason = "this is a subscription's endpoint: connect by WebSocket (RFC 6455, version 13)";
         return door.refuse(Problem::new(StatusCode::UPGRADE_REQUIRED, reason), headers);
@@ -69,7 +75,7 @@ fn open_socket(door: Door, endpoint: EndpointId, upgrade: Upgrade, headers: &Hea
         Some(_) if door.hub.is_shutting_down() => {
             door.refuse(refused(&PublishRefusal::ShuttingDown, door.policy()), headers)
         }
-        Some(topic) if door.hub.is_taken_over_too_often(&topic, endpoint) => {
+        Some(topic) if door.hub.is_taken_over_too_often(&topic, endpoint).await => {
             let reason =
                 "this endpoint was connected to too often within a minute, each connection ending the one before";
             door.refuse(Problem::new(StatusCode::TOO_MANY_REQUESTS, reason), headers)

@@ -61,7 +61,7 @@ pub(in super::super) async fn readable(
         asked: path.strip_prefix(topic).unwrap_or_default().to_owned(),
         ..Audited::new(Action::GetContext, &grant, parts, topic)
     });
-    let readable = read(door, topic, grant);
+    let readable = read(door, topic, grant).await;
     let patient = |context: &Context| PatientWords::among(entries_text(&context.event.context));
     let audited = audited.map(|audited| Audited {
         patient: readable.as_ref().ok().and_then(|readable| readable.context.as_ref()).and_then(patient),
@@ -70,15 +70,15 @@ pub(in super::super) async fn readable(
     door.record(audited, readable).await
 }
 
-fn read(door: &Door, topic: &str, grant: Grant) -> Result<Readable, Problem> {
+async fn read(door: &Door, topic: &str, grant: Grant) -> Result<Readable, Problem> {
     if !crate::fhircast::subscription::is_topic(topic) {
         return Err(refused(&PublishRefusal::Topic, door.policy()));
     }
     let access = Access::of(grant, topic)?;
-    if door.policy().session_required && !door.hub.is_session(topic) {
+    if door.policy().session_required && !door.hub.is_session(topic).await {
         return Err(Problem::new(StatusCode::NOT_FOUND, Refusal::SessionUnknown.to_string()));
     }
-    let context = door.hub.current_context(topic);
+    let context = door.hub.current_context(topic).await;
     let mut content_may_be_read = true;
     if let Some(context) = &context {
         access.check_read(&context.event.name)?;

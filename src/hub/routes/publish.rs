@@ -34,15 +34,15 @@ pub(super) async fn event(
         patient: PatientWords::among(entries_text(&event.context)),
         ..Audited::new(Action::Publish, &grant, parts, &event.topic)
     });
-    let published = publish(door, grant, event);
+    let published = publish(door, grant, event).await;
     door.note(audited, &published).await;
     answer(published?)
 }
 
-fn publish(door: &Door, grant: Grant, event: Event) -> Result<Published, Problem> {
+async fn publish(door: &Door, grant: Grant, event: Event) -> Result<Published, Problem> {
     Access::of(grant, &event.topic)?.check_write(&event.name)?;
     let policy = *door.policy();
-    let published = door.hub.publish_event(event, policy, Publisher::Application);
+    let published = door.hub.publish_event(event, policy, Publisher::Application).await;
     published.map_err(|refusal| refused(&refusal, &policy))
 }
 

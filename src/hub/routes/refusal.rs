@@ -6,6 +6,7 @@ use super::super::policy::{AnchorNotOpen, Policy};
 use super::super::problem::Problem;
 use super::super::topic::{Refusal, Unopened};
 use super::super::{EventRefused, PublishRefusal, Unsubscribable};
+use crate::store::CommitError;
 
 /// Why an event is not published, as an answer.
 pub(super) fn refused(refusal: &PublishRefusal, policy: &Policy) -> Problem {
@@ -13,7 +14,10 @@ pub(super) fn refused(refusal: &PublishRefusal, policy: &Policy) -> Problem {
         PublishRefusal::Event(_) | PublishRefusal::Topic => StatusCode::BAD_REQUEST,
         PublishRefusal::Refused(EventRefused(refusal)) => status(*refusal, policy),
         PublishRefusal::TooManyEvents => StatusCode::TOO_MANY_REQUESTS,
-        PublishRefusal::ShuttingDown | PublishRefusal::TooManyTopics => StatusCode::SERVICE_UNAVAILABLE,
+        PublishRefusal::NotDurable(CommitError::Full) => StatusCode::INSUFFICIENT_STORAGE,
+        PublishRefusal::NotDurable(_) | PublishRefusal::ShuttingDown | PublishRefusal::TooManyTopics => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     };
     Problem::new(status, refusal.to_string())
 }
@@ -51,7 +55,8 @@ impl From<Unsubscribable> for Problem {
             Unsubscribable::Refused(Refusal::EndpointUnknown) => StatusCode::NOT_FOUND,
             Unsubscribable::Refused(Refusal::TooManySubscriptions) => StatusCode::TOO_MANY_REQUESTS,
             Unsubscribable::Refused(_) => StatusCode::BAD_REQUEST,
-            Unsubscribable::TooManyTopics => StatusCode::SERVICE_UNAVAILABLE,
+            Unsubscribable::NotDurable(CommitError::Full) => StatusCode::INSUFFICIENT_STORAGE,
+            Unsubscribable::NotDurable(_) | Unsubscribable::TooManyTopics => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, refusal.to_string())
     }

@@ -1,5 +1,7 @@
 //! Subscribing and unsubscribing over HTTP (SUB-01 to SUB-20, UNS-01).
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
@@ -12,7 +14,7 @@ use super::super::asked_at::AskedAt;
 use super::super::endpoint::{Named, named, topic_digest};
 use super::super::policy::{ForeignEndpoint, UnsubscribeBy};
 use super::super::problem::Problem;
-use super::super::topic::{Refusal, Target, Wish};
+use super::super::topic::{Called, Refusal, Target, Wish};
 use super::super::webhook::{Callback, Secret};
 use super::super::{PublishRefusal, Unsubscribable};
 use super::Door;
@@ -49,41 +51,48 @@ pub(super) async fn subscription(
         name: request.name.clone(),
         ..Audited::new(action, &grant, parts, &request.topic)
     });
-    let done = change(door, grant, parts, request);
+    let done = change(door, grant, parts, request).await;
     door.record(audited, done).await
 }
 
-fn change(door: &Door, grant: Grant, parts: &Parts, request: &SubscriptionRequest) -> Result<Response, Problem> {
+async fn change(door: &Door, grant: Grant, parts: &Parts, request: &SubscriptionRequest) -> Result<Response, Problem> {
     if door.hub.is_shutting_down() {
         return Err(refused(&PublishRefusal::ShuttingDown, door.policy()));
     }
     let access = Access::of(grant, &request.topic)?;
     let endpoint = match request.mode {
-        Mode::Subscribe => subscribed(door, parts, request, &access)?,
-        Mode::Unsubscribe => unsubscribed(door, parts, request, &access)?,
+        Mode::Subscribe => subscribed(door, parts, request, &access).await?,
+        Mode::Unsubscribe => unsubscribed(door, parts, request, &access).await?,
     };
     Ok((StatusCode::ACCEPTED, axum::Json(json!({"hub.channel.endpoint": endpoint}))).into_response())
 }
 
 /// The endpoint of the subscription that there is now.
-fn subscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, access: &Access) -> Result<String, Problem> {
+async fn subscribed(
+    door: &Door,
+    parts: &Parts,
+    request: &SubscriptionRequest,
+    access: &Access,
+) -> Result<String, Problem> {
     let policy = door.policy();
     if policy.session_required {
         note_missing(request);
     }
-    let mut wish = wish(request, access, policy.legacy_binding)?;
+    let mut wish = wish(door, request, access)?;
     if let Channel::Webhook { callback: text, secret } = &request.channel {
         let http = door.hub.0.settings.webhooks.allow_http_on_loopback;
         let callback = Callback::parse(text, http).map_err(Unsubscribable::from)?;
-        let secret = secret.as_deref().map(Secret::parse).transpose().map_err(Unsubscribable::from)?;
         // The same callback again takes the place of the first; by it an unsubscribe finds it.
         wish.alias = Some(text.clone());
-        door.hub.subscribe_webhook(&request.topic, wish, *policy, callback, secret)?;
+        let (called, shared) = (text.clone(), secret.clone());
+        wish.webhook = Some(Arc::new(Called { callback: called, secret: shared }));
+        let key = secret.as_deref().map(Secret::parse).transpose().map_err(Unsubscribable::from)?;
+        door.hub.subscribe_webhook(&request.topic, wish, *policy, (callback, key)).await?;
         return Ok(text.clone());
     }
     let secret = match request.endpoint.as_deref().map(|url| (url, named(url, &door.hub.0.mounts))) {
         Some((_, Named::Ours(secret))) => {
-            door.hub.resubscribe(&request.topic, secret.id(), wish)?;
+            door.hub.resubscribe(&request.topic, secret.id(), wish).await?;
             secret
         }
         Some((_, Named::Foreign)) if policy.foreign_endpoint == ForeignEndpoint::Unknown => {
@@ -92,13 +101,13 @@ fn subscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, access:
         // An address that the client has made up is no mistake: it uses the one in the answer (CLI-09).
         Some((alias, Named::Foreign)) => {
             wish.alias = Some(alias.to_owned());
-            let secret = door.hub.subscribe(&request.topic, wish, *policy)?;
+            let secret = door.hub.subscribe(&request.topic, wish, *policy).await?;
             if policy.legacy_binding {
                 door.hub.announce(door.index, alias, secret.id(), &access.principal);
             }
             secret
         }
-        None => door.hub.subscribe(&request.topic, wish, *policy)?,
+        None => door.hub.subscribe(&request.topic, wish, *policy).await?,
     };
     Ok(endpoint_url(door, parts, secret.text()))
 }
@@ -122,30 +131,35 @@ fn note_missing(request: &SubscriptionRequest) {
 }
 
 /// The endpoint of the subscription that has ended, as far as the client has named one.
-fn unsubscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, access: &Access) -> Result<String, Problem> {
+async fn unsubscribed(
+    door: &Door,
+    parts: &Parts,
+    request: &SubscriptionRequest,
+    access: &Access,
+) -> Result<String, Problem> {
     let endpoint_only = door.policy().unsubscribe_by == UnsubscribeBy::Endpoint;
-    let end = |target| {
-        let ended = door.hub.unsubscribe(&request.topic, target, access.principal.clone());
+    let end = async |target| {
+        let ended = door.hub.unsubscribe(&request.topic, target, access.principal.clone()).await;
         // IHE has another word for it (IRA-16).
         ended.map_err(|refusal| if endpoint_only { Problem::bad_request(refusal) } else { refusal.into() })
     };
     if let Channel::Webhook { callback, .. } = &request.channel {
-        end(Target::Alias(callback.clone()))?;
+        end(Target::Alias(callback.clone())).await?;
         return Ok(callback.clone());
     }
     let named = request.endpoint.as_deref().map(|url| (url, named(url, &door.hub.0.mounts)));
     match (named, &request.name) {
         (Some((_, Named::Ours(secret))), _) => {
-            end(Target::Endpoint(secret.id()))?;
+            end(Target::Endpoint(secret.id())).await?;
             Ok(endpoint_url(door, parts, secret.text()))
         }
         (Some((alias, Named::Foreign)), _) if !endpoint_only => {
-            end(Target::Alias(alias.to_owned()))?;
+            end(Target::Alias(alias.to_owned())).await?;
             Ok(alias.to_owned())
         }
         (None, Some(name)) if !endpoint_only => {
             // Its secret is not kept; it is dead by now, and clients of this manner want to see a URL.
-            let ended = end(Target::Name(name.clone()))?;
+            let ended = end(Target::Name(name.clone())).await?;
             Ok(endpoint_url(door, parts, &ended.to_string()))
         }
         _ => {
@@ -157,8 +171,8 @@ fn unsubscribed(door: &Door, parts: &Parts, request: &SubscriptionRequest, acces
 }
 
 /// What a request asks for, as far as its sender may have it (SUB-15).
-fn wish(request: &SubscriptionRequest, access: &Access, old_names: bool) -> Result<Wish, Problem> {
-    let events = access.readable(&request.events, old_names)?;
+fn wish(door: &Door, request: &SubscriptionRequest, access: &Access) -> Result<Wish, Problem> {
+    let events = access.readable(&request.events, door.policy().legacy_binding)?;
     let lease = request.lease_seconds.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
     Ok(Wish {
         events,
@@ -168,6 +182,8 @@ fn wish(request: &SubscriptionRequest, access: &Access, old_names: bool) -> Resu
         alias: None,
         principal: access.principal.clone(),
         scopes: access.scopes.clone(),
+        mount: door.mount().name.as_str().into(),
+        webhook: None,
     })
 }
 

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::fhircast::scope::Scopes;
-use crate::fhircast::{Event, SyncError, Verdict, Version, Versions};
+use crate::fhircast::update::ContentChange;
+use crate::fhircast::{Event, ResourceKey, SyncError, Verdict, Version, Versions};
 use crate::hub::policy::Policy;
 
 /// An event's name as a subscriber spelt it (SUB-07).
@@ -52,6 +53,26 @@ pub(crate) struct Wish {
     pub(crate) principal: Arc<str>,
     /// What it may read.
     pub(crate) scopes: Scopes,
+    /// The mount that it asks at.
+    pub(crate) mount: Arc<str>,
+    /// Where it is called, if it is a webhook.
+    pub(crate) webhook: Option<Arc<Called>>,
+}
+
+/// Where a webhook is called.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Called {
+    /// Its URL.
+    pub(crate) callback: String,
+    /// What notifications are signed with.
+    pub(crate) secret: Option<String>,
+}
+
+/// Neither: a callback can hold a secret as well.
+impl fmt::Debug for Called {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Called(..)")
+    }
 }
 
 /// Which subscription an unsubscribe means (CLI-13).
@@ -162,13 +183,15 @@ pub(crate) enum Unopened {
     Update,
 }
 
-/// What follows from a command: commit `changes`, then perform `actions` in order.
+/// What follows from a command: commit `changes`, then perform `actions` in order, then tell the event.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     /// What must be durable before anything else happens.
     pub(crate) changes: Vec<Change>,
     /// What is then done.
     pub(crate) actions: Vec<Action>,
+    /// The event that is to be distributed after that.
+    pub(crate) told: Option<Told>,
     /// What is answered to the publisher of an event.
     pub(crate) outcome: Outcome,
 }
@@ -184,21 +207,35 @@ pub(crate) struct Outcome {
     pub(crate) id_was_taken: bool,
 }
 
+/// An event as it is told to the subscribers.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) event: Arc<Event>,
+    pub(crate) versions: Option<Versions>,
+    pub(crate) partial: bool,
+}
+
 /// What is different now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Change {
+    /// An event was accepted: the latest of the history.
+    Accepted,
     /// All contexts are gone.
     Cleared,
     /// A context was closed.
-    Closed,
+    Closed(ResourceKey),
+    /// A subscription has connected for the first time.
+    Connected(EndpointId),
     /// A subscription is over.
     Ended(EndpointId),
-    /// A context was opened, or made the current one again.
+    /// A SyncError was raised about the event of this id.
+    Failed(String),
+    /// A context was opened, or made the current one again: it is the current one now.
     Opened,
-    /// Content of a context was changed.
-    Updated,
+    /// Content of a context was changed: so.
+    Updated(ResourceKey, Vec<ContentChange>),
     /// A subscription has another form.
-    Resubscribed,
+    Resubscribed(EndpointId),
     /// There is a new subscription.
     Subscribed(EndpointId),
 }

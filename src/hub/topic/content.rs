@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 use crate::fhircast::ResourceKey;
 use crate::fhircast::update::ContentChange;
 
-/// The content of one context, in the order in which it was added.
+/// The content of one context, in the order in which it was added. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Content {
-    resources: IndexMap<ResourceKey, Arc<RawValue>>,
+    resources: Arc<IndexMap<ResourceKey, Arc<RawValue>>>,
     bytes: usize,
 }
 
@@ -20,6 +20,15 @@ pub(crate) struct Content {
 pub(super) struct TooLarge;
 
 impl Content {
+    /// What was shared before, in its order.
+    pub(in crate::hub) fn restore(resources: impl IntoIterator<Item = (ResourceKey, Arc<RawValue>)>) -> Self {
+        let mut content = Self::default();
+        for (key, resource) in resources {
+            content.put(&key, &resource);
+        }
+        content
+    }
+
     /// The content after `changes`, of at most `most` resources and `most_bytes` bytes of JSON.
     pub(super) fn changed(&self, changes: &[ContentChange], most: usize, most_bytes: usize) -> Result<Self, TooLarge> {
         let mut changed = self.clone();
@@ -49,13 +58,13 @@ impl Content {
 
     fn put(&mut self, key: &ResourceKey, resource: &Arc<RawValue>) {
         self.bytes += resource.get().len();
-        if let Some(replaced) = self.resources.insert(key.clone(), Arc::clone(resource)) {
+        if let Some(replaced) = Arc::make_mut(&mut self.resources).insert(key.clone(), Arc::clone(resource)) {
             self.bytes -= replaced.get().len();
         }
     }
 
     fn remove(&mut self, key: &ResourceKey) {
-        if let Some(removed) = self.resources.shift_remove(key) {
+        if let Some(removed) = Arc::make_mut(&mut self.resources).shift_remove(key) {
             self.bytes -= removed.get().len();
         }
     }

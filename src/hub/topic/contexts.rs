@@ -21,13 +21,13 @@ pub(crate) struct Context {
     /// What has been shared in it.
     pub(crate) content: Content,
     /// The place of its latest open in the topic's order.
-    pub(super) opened_at: u64,
+    pub(in crate::hub) opened_at: u64,
     /// When that open happened, as far as is known: what is older cannot have been meant for it.
-    pub(super) since: Timestamp,
+    pub(in crate::hub) since: Timestamp,
 }
 
 /// The contexts of one topic.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Contexts {
     /// By their latest open, oldest first; each anchor once; `open.len() <= max`.
     open: Vec<Context>,
@@ -42,7 +42,7 @@ impl Contexts {
     }
 
     /// Opens the context of `anchor`, or makes it the current one again, with its content (CTX-05). Where there are too many,
-    /// the one opened longest ago goes: its system has forgotten to close it.
+    /// the one opened longest ago goes, and is given back: its system has forgotten to close it.
     pub(super) fn open(
         &mut self,
         anchor: &ResourceKey,
@@ -50,14 +50,18 @@ impl Contexts {
         version: Version,
         opened_at: u64,
         since: Timestamp,
-    ) {
+    ) -> Option<ResourceKey> {
         let before = self.position(anchor).map(|index| self.open.remove(index));
-        if self.open.len() >= self.max {
-            self.open.remove(0);
-        }
+        let gone = (self.open.len() >= self.max).then(|| self.open.remove(0).anchor);
         let content = before.map(|context| context.content).unwrap_or_default();
         self.open.push(Context { anchor: anchor.clone(), event, version, prior: None, content, opened_at, since });
         self.last_is_current = true;
+        gone
+    }
+
+    /// The contexts of a topic that was kept, oldest open first.
+    pub(super) fn restore(max: usize, open: Vec<Context>, last_is_current: bool) -> Self {
+        Self { open, last_is_current, ..Self::new(max) }
     }
 
     /// Closes the context of `anchor`, with its content (UPD-10). If it was the current one, none is, whatever else is open

@@ -7,6 +7,7 @@ mod command;
 mod content;
 mod contexts;
 mod history;
+mod keeping;
 mod publishing;
 mod subscription;
 #[cfg(test)]
@@ -15,10 +16,13 @@ mod tests;
 use jiff::{SignedDuration, Timestamp};
 
 pub(super) use command::{
-    Action, Change, Closing, Command, ConnectionId, Effects, Ended, EndpointId, Outcome, Publisher, Recipient, Refusal,
-    Spelling, Target, Unopened, Wish,
+    Action, Called, Change, Closing, Command, ConnectionId, Effects, Ended, EndpointId, Outcome, Publisher, Recipient,
+    Refusal, Spelling, Target, Unopened, Wish,
 };
+pub(super) use content::Content;
 pub(super) use contexts::Context;
+pub(super) use history::Past;
+pub(super) use keeping::{Before, Kept, KeptSubscription};
 pub(super) use subscription::{Holding, WILDCARD};
 
 use self::contexts::Contexts;
@@ -81,11 +85,21 @@ impl Topic {
         }
     }
 
-    /// Does what `command` says, as of `now`.
+    /// Does what `command` says, as of `now`, and distributes the event that it publishes, all at once.
+    #[cfg(test)]
+    pub(super) fn apply(&mut self, command: Command, now: Timestamp) -> Result<Effects, Refusal> {
+        let mut effects = self.decide(command, now)?;
+        if let Some(told) = effects.told.take() {
+            effects.actions.extend(self.distribute(&told, now));
+        }
+        Ok(effects)
+    }
+
+    /// Does what `command` says, as of `now`; the event that it publishes is still to be distributed, once the changes are durable.
     ///
     /// # Errors
     /// A refusal changes nothing.
-    pub(super) fn apply(&mut self, command: Command, now: Timestamp) -> Result<Effects, Refusal> {
+    pub(super) fn decide(&mut self, command: Command, now: Timestamp) -> Result<Effects, Refusal> {
         let mut effects = Effects::default();
         match command {
             Command::Acknowledge { endpoint, event, verdict } => {
@@ -231,7 +245,7 @@ impl Topic {
             return Err(Refusal::EndpointUnknown);
         }
         subscription.replace(wish, &self.limits, now);
-        effects.changes.push(Change::Resubscribed);
+        effects.changes.push(Change::Resubscribed(endpoint));
         let Some(connection) = subscription.live() else { return Ok(()) };
         effects.actions.push(subscription.confirmation(connection, now));
         let contexts: Vec<_> = self.contexts.latest_of_each_type().collect();
@@ -250,6 +264,9 @@ impl Topic {
         let subscription = &mut self.subscriptions[index];
         if subscription.expires <= now {
             return Err(Refusal::EndpointUnknown);
+        }
+        if matches!(subscription.connection, Connection::Awaited { .. }) {
+            effects.changes.push(Change::Connected(endpoint));
         }
         if let Some(older) = subscription.connect(connection, now) {
             effects.actions.push(Action::Close { to: older, why: Closing::TakenOver });
@@ -394,8 +411,8 @@ impl Topic {
     /// Tells the others that the subscriber at `endpoint` has fallen out of step (NOT-05 to NOT-08).
     fn raise(&mut self, endpoint: EndpointId, about: Option<(String, String)>, cause: Cause, effects: &mut Effects) {
         let Ok(index) = self.index(endpoint) else { return };
-        if let Some((id, _)) = &about {
-            self.history.fail(id);
+        if let Some((id, _)) = about.as_ref().filter(|(id, _)| self.history.fail(id)) {
+            effects.changes.push(Change::Failed(id.clone()));
         }
         let (subscriber, policy) = (self.subscriptions[index].display_name(), self.subscriptions[index].policy);
         let to_all = policy.refusals_to == RefusalsTo::All && matches!(cause, Cause::Refused(_));

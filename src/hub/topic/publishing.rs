@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::command::{Action, Change, Effects, Outcome, Recipient, Refusal, Unopened};
+use super::command::{Action, Change, Effects, Outcome, Recipient, Refusal, Told, Unopened};
 use super::contexts::{Context, Contexts};
 use super::history::Past;
 use super::{Topic, later};
@@ -16,13 +16,6 @@ use crate::hub::policy::{AnchorNotOpen, Policy, Resend};
 
 /// By so much the clock of a system that tells a close may be behind, where an open told no time of its own.
 const TOLERATED_SKEW: SignedDuration = SignedDuration::from_secs(60);
-
-/// An event as it is told to the subscribers.
-struct Told {
-    event: Arc<Event>,
-    versions: Option<Versions>,
-    partial: bool,
-}
 
 impl Topic {
     /// REQ-06, REQ-11. A refusal changes nothing.
@@ -56,8 +49,9 @@ impl Topic {
         effects.outcome =
             Outcome { version: told.versions.map(|versions| versions.current), partial: told.partial, id_was_taken };
         self.history.note(&event, self.sequence, told.versions, effects.outcome);
+        effects.changes.push(Change::Accepted);
         self.sequence += 1;
-        self.distribute(&told, now, effects);
+        effects.told = Some(told);
         Ok(())
     }
 
@@ -79,7 +73,8 @@ impl Topic {
             return Told::as_it_came(event, known.or(past.versions));
         }
         let since = event.occurred.or(now.checked_sub(TOLERATED_SKEW).ok()).unwrap_or(now);
-        self.contexts.open(&opening.anchor, Arc::clone(event), version, self.sequence, since);
+        let gone = self.contexts.open(&opening.anchor, Arc::clone(event), version, self.sequence, since);
+        effects.changes.extend(gone.map(Change::Closed));
         effects.changes.push(Change::Opened);
         Told::as_it_came(event, Some(version.into()))
     }
@@ -98,9 +93,8 @@ impl Topic {
         if standing.zip(event.occurred).is_some_and(|(context, occurred)| occurred < context.since) {
             return Err(Refusal::Outdated);
         }
-        let closed = anchor.is_some_and(|anchor| self.contexts.close(&anchor));
-        if closed {
-            effects.changes.push(Change::Closed);
+        if let Some(closed) = anchor.filter(|anchor| self.contexts.close(anchor)) {
+            effects.changes.push(Change::Closed(closed));
         } else if policy.close_of_unopened != AnchorNotOpen::Accept {
             return Err(Refusal::AnchorNotOpen(Unopened::Close));
         }
@@ -173,7 +167,7 @@ impl Topic {
             context.version = version;
             context.prior = Some(prior);
         }
-        effects.changes.push(Change::Updated);
+        effects.changes.push(Change::Updated(anchor, update.changes.clone()));
         Ok(Told::as_it_came(event, Some(Versions { current: version, prior: Some(prior) })))
     }
 
@@ -188,7 +182,7 @@ impl Topic {
     }
 
     /// The event to whoever asked for it; the open that it implies to whoever asked for that instead (NOT-11).
-    fn distribute(&mut self, told: &Told, now: Timestamp, effects: &mut Effects) {
+    pub(in crate::hub) fn distribute(&mut self, told: &Told, now: Timestamp) -> Vec<Action> {
         let event = &told.event;
         // A SyncError needs no answer, nor does a Heartbeat (NOT-08).
         let answered = !event.name.is("SyncError") && !event.name.is("Heartbeat");
@@ -210,12 +204,13 @@ impl Topic {
             }
         }
         let versions = told.versions;
-        effects.actions.push(Action::Deliver { to, event: Arc::clone(event), versions });
+        let mut actions = vec![Action::Deliver { to, event: Arc::clone(event), versions }];
         for (index, to) in derived {
             if let Some(event) = implied.as_ref().and_then(|implied| implied.get(index)) {
-                effects.actions.push(Action::Deliver { to, event: Arc::clone(event), versions });
+                actions.push(Action::Deliver { to, event: Arc::clone(event), versions });
             }
         }
+        actions
     }
 }
 

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::command::{Action, ConnectionId, EndpointId, Recipient, Spelling, Wish};
+use super::command::{Action, Called, ConnectionId, EndpointId, Recipient, Spelling, Wish};
 use super::contexts::Context;
-use super::{Limits, later};
+use super::{KeptSubscription, Limits, later};
 use crate::fhircast::scope::Scopes;
 use crate::fhircast::{Event, EventName, ResourceKey, Subject, legacy_names};
 use crate::hub::policy::{Policy, Silence};
 use crate::hub::subscriber::{Acknowledges, ConnectionState, Subscriber};
 
 /// A subscription.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Subscription {
     pub(super) endpoint: EndpointId,
     pub(super) events: Vec<Spelling>,
@@ -36,7 +36,11 @@ pub(super) struct Subscription {
     /// For each type the resource of which it was sent the open last, and not the close (NOT-12).
     shown: Vec<ResourceKey>,
     /// What it may read, for `*`.
-    scopes: Scopes,
+    pub(super) scopes: Scopes,
+    /// The mount that it was made at.
+    pub(super) mount: Arc<str>,
+    /// Where it is called, if it is a webhook.
+    pub(super) webhook: Option<Arc<Called>>,
     /// Since when takeovers are counted, and how many there were (CLI-27).
     takeovers: (Timestamp, u32),
     /// Answers that came, and answers that did not come in time.
@@ -69,7 +73,7 @@ pub(super) enum Connection {
 }
 
 /// An event that awaits its answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Outstanding {
     event: Arc<Event>,
     due: Timestamp,
@@ -104,6 +108,36 @@ impl Subscription {
             heartbeat_due: None,
             shown: Vec::new(),
             scopes: wish.scopes,
+            mount: wish.mount,
+            webhook: wish.webhook,
+            takeovers: (now, 0),
+            answers: (0, 0),
+            last_answer: None,
+        }
+    }
+
+    /// One that was kept: nobody knows what its subscriber has seen, or whether it is still there.
+    pub(super) fn restore(kept: KeptSubscription, lost_until: Timestamp, now: Timestamp) -> Self {
+        let connection = match kept.connects_by {
+            Some(until) => Connection::Awaited { until },
+            None => Connection::Lost { until: lost_until },
+        };
+        Self {
+            endpoint: kept.endpoint,
+            events: kept.events,
+            expires: kept.expires,
+            policy: kept.policy,
+            connection,
+            outstanding: VecDeque::new(),
+            misses: 0,
+            alias: kept.alias,
+            principal: kept.principal,
+            name: kept.name,
+            heartbeat_due: None,
+            shown: Vec::new(),
+            scopes: kept.scopes,
+            mount: kept.mount,
+            webhook: kept.webhook,
             takeovers: (now, 0),
             answers: (0, 0),
             last_answer: None,

@@ -55,11 +55,16 @@ impl Webhook {
         if !self.sender.verify(&self.callback, intent).await {
             info!(topic = %topic_digest(&self.topic), endpoint = %self.endpoint, "Webhook not verified.");
             // It may have ended meanwhile by itself.
-            let _ = self.hub.unsubscribe(&self.topic, Target::Endpoint(self.endpoint), self.principal);
+            let _ = self.hub.unsubscribe(&self.topic, Target::Endpoint(self.endpoint), self.principal).await;
             return;
         }
+        self.tell_all().await;
+    }
+
+    /// Tells the callback what the topic has for it, until either ends.
+    pub(super) async fn tell_all(self) {
         // One that was cut off as it is too slow starts again with the current contexts.
-        while let Ok(connection) = self.hub.connect(Arc::clone(&self.topic), self.endpoint) {
+        while let Ok(connection) = self.hub.connect(Arc::clone(&self.topic), self.endpoint).await {
             if self.tell(connection).await == Next::Over {
                 return;
             }
@@ -83,7 +88,7 @@ impl Webhook {
                 }
                 Some(Outgoing::Close(_)) | None => {
                     let ended = Ended::Closed(Some(1000));
-                    self.hub.disconnected(&self.topic, self.endpoint, connection.connection, ended);
+                    self.hub.disconnected(&self.topic, self.endpoint, connection.connection, ended).await;
                     return Next::Over;
                 }
             }
@@ -95,7 +100,7 @@ impl Webhook {
         match self.sender.notify(&self.callback, notification, self.secret.as_ref()).await {
             Answer::Status(status) => {
                 let verdict = acknowledgement::verdict_of(status);
-                self.hub.acknowledged(&self.topic, self.endpoint, Acknowledgement { id: id.to_owned(), verdict });
+                self.hub.acknowledged(&self.topic, self.endpoint, Acknowledgement { id: id.to_owned(), verdict }).await;
             }
             Answer::NoAnswer => {
                 debug!(topic = %topic_digest(&self.topic), endpoint = %self.endpoint, "Webhook is silent.")

@@ -160,7 +160,17 @@ fn wish(events: &str, seconds: Option<i64>, name: &str) -> Wish {
     let events = events.split(',').filter(|name| !name.is_empty()).map(Spelling::from).collect();
     let name = (!name.is_empty()).then(|| name.to_owned());
     let lease = seconds.map(SignedDuration::from_secs);
-    Wish { events, lease, token_ends: None, name, alias: None, principal: "".into(), scopes: Scopes::all() }
+    Wish {
+        events,
+        lease,
+        token_ends: None,
+        name,
+        alias: None,
+        principal: "".into(),
+        scopes: Scopes::all(),
+        mount: "standard".into(),
+        webhook: None,
+    }
 }
 
 /// What an action does, a line for each connection that it reaches.

@@ -1,0 +1,210 @@
+//! What a starting gateway finds: every topic with what is in it, and the sessions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, Row};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::seal::Seal;
+use super::{Store, StoreError};
+use crate::fhircast::ResourceKey;
+use crate::store::records::{
+    ContextRecord, EventRecord, SessionRecord, SubscriptionRecord, TopicRecord, WebhookRecord,
+};
+
+/// A topic with everything in it.
+#[derive(Debug)]
+pub struct StoredTopic {
+    /// The topic.
+    pub topic: TopicRecord,
+    /// Its open contexts, in the order of their opens.
+    pub contexts: Vec<(ContextRecord, Vec<SharedResource>)>,
+    /// Its latest events, in their order.
+    pub events: Vec<EventRecord>,
+    /// Its subscriptions, in the order of subscribing.
+    pub subscriptions: Vec<SubscriptionRecord>,
+}
+
+/// A resource that is shared in a context.
+pub type SharedResource = (ResourceKey, Arc<RawValue>);
+
+impl Store {
+    /// Every topic. A row that cannot be read is a mistake, and none is left out.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or holds what no gateway writes.
+    pub fn topics(&self) -> Result<Vec<StoredTopic>, StoreError> {
+        let Some(open) = &self.0 else { return Ok(Vec::new()) };
+        let connection = Self::reader(open);
+        let mut events = events(&connection)?;
+        let mut contexts = contexts(&connection)?;
+        let mut subscriptions = subscriptions(&connection, &open.seal)?;
+        let stored = |topic: TopicRecord| StoredTopic {
+            contexts: contexts.remove(&topic.name).unwrap_or_default(),
+            events: events.remove(&topic.name).unwrap_or_default(),
+            subscriptions: subscriptions.remove(&topic.name).unwrap_or_default(),
+            topic,
+        };
+        Ok(topics(&connection)?.into_iter().map(stored).collect())
+    }
+
+    /// The sessions.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
+        let Some(open) = &self.0 else { return Ok(Vec::new()) };
+        let sql = "SELECT topic, user, workstation, seen, messages FROM session";
+        all(&Self::reader(open), sql, |row| {
+            Ok(SessionRecord {
+                topic: row.get("topic")?,
+                user: row.get("user")?,
+                workstation: row.get("workstation")?,
+                seen: parsed(row, "seen")?,
+                messages: count(row, "messages")?,
+            })
+        })
+    }
+}
+
+fn topics(connection: &Connection) -> Result<Vec<TopicRecord>, StoreError> {
+    all(connection, "SELECT * FROM topic", |row| {
+        Ok(TopicRecord {
+            name: row.get("name")?,
+            sequence: count(row, "sequence")?,
+            has_current: row.get("has_current")?,
+            is_users: row.get("is_users")?,
+            touched: parsed(row, "touched")?,
+            told: perhaps(row, "told")?,
+        })
+    })
+}
+
+type ByTopic<T> = HashMap<Arc<str>, Vec<T>>;
+
+fn contexts(connection: &Connection) -> Result<ByTopic<(ContextRecord, Vec<SharedResource>)>, StoreError> {
+    let mut content: HashMap<(Arc<str>, ResourceKey), Vec<SharedResource>> = HashMap::new();
+    let shared = |row: &Row<'_>| {
+        let json = RawValue::from_string(row.get("resource")?).map_err(|error| unreadable("resource", error))?;
+        let place = (row.get("topic")?, key(row, "anchor_type", "anchor_id")?);
+        Ok((place, (key(row, "resource_type", "resource_id")?, Arc::from(json))))
+    };
+    for (place, resource) in all(connection, "SELECT * FROM content ORDER BY id", shared)? {
+        content.entry(place).or_default().push(resource);
+    }
+    let mut contexts: ByTopic<_> = HashMap::new();
+    for record in all(connection, "SELECT * FROM context ORDER BY opened_at", context)? {
+        let content = content.remove(&(Arc::clone(&record.topic), record.anchor.clone())).unwrap_or_default();
+        contexts.entry(Arc::clone(&record.topic)).or_default().push((record, content));
+    }
+    Ok(contexts)
+}
+
+fn context(row: &Row<'_>) -> rusqlite::Result<ContextRecord> {
+    let resources: Vec<(String, String)> = json(row, "resources")?;
+    Ok(ContextRecord {
+        topic: row.get("topic")?,
+        anchor: key(row, "anchor_type", "anchor_id")?,
+        event: row.get("event")?,
+        resources: resources.into_iter().map(|(kind, id)| ResourceKey::new(kind, id)).collect(),
+        fingerprint: row.get::<_, i64>("fingerprint")?.cast_unsigned(),
+        occurred: perhaps(row, "occurred")?,
+        version: parsed(row, "version")?,
+        prior: perhaps(row, "prior")?,
+        opened_at: count(row, "opened_at")?,
+        since: parsed(row, "since")?,
+    })
+}
+
+fn events(connection: &Connection) -> Result<ByTopic<EventRecord>, StoreError> {
+    let event = |row: &Row<'_>| {
+        let version: Option<Uuid> = perhaps(row, "version")?;
+        let prior = perhaps(row, "prior")?;
+        Ok(EventRecord {
+            topic: row.get("topic")?,
+            sequence: count(row, "sequence")?,
+            id: row.get("id")?,
+            fingerprint: row.get::<_, i64>("fingerprint")?.cast_unsigned(),
+            versions: version.map(|version| (version, prior)),
+            answered: perhaps(row, "answered")?,
+            partial: row.get("partial")?,
+            id_was_taken: row.get("id_was_taken")?,
+            failed: row.get("failed")?,
+        })
+    };
+    let mut events: ByTopic<_> = HashMap::new();
+    for record in all(connection, "SELECT * FROM event ORDER BY topic, sequence", event)? {
+        events.entry(Arc::clone(&record.topic)).or_default().push(record);
+    }
+    Ok(events)
+}
+
+fn subscriptions(connection: &Connection, seal: &Seal) -> Result<ByTopic<SubscriptionRecord>, StoreError> {
+    let subscription = |row: &Row<'_>| {
+        let endpoint: [u8; 32] = row.get("endpoint")?;
+        let sealed: Option<Vec<u8>> = row.get("secret")?;
+        let callback: Option<String> = row.get("callback")?;
+        let secret = sealed.map(|sealed| {
+            seal.open(&sealed, &endpoint).ok_or_else(|| unreadable("secret", "not sealed with this site's key"))
+        });
+        let secret = secret.transpose()?;
+        Ok(SubscriptionRecord {
+            endpoint,
+            topic: row.get("topic")?,
+            mount: row.get("mount")?,
+            events: json(row, "events")?,
+            expires: parsed(row, "expires")?,
+            connects_by: perhaps(row, "connects_by")?,
+            name: row.get("name")?,
+            alias: row.get("alias")?,
+            principal: row.get("principal")?,
+            scopes: row.get("scopes")?,
+            webhook: callback.map(|callback| WebhookRecord { callback, secret }),
+        })
+    };
+    let mut subscriptions: ByTopic<_> = HashMap::new();
+    for record in all(connection, "SELECT * FROM subscription ORDER BY id", subscription)? {
+        subscriptions.entry(Arc::clone(&record.topic)).or_default().push(record);
+    }
+    Ok(subscriptions)
+}
+
+fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, StoreError> {
+    Ok(connection.prepare(sql)?.query_map([], read)?.collect::<rusqlite::Result<_>>()?)
+}
+
+fn key(row: &Row<'_>, kind: &str, id: &str) -> rusqlite::Result<ResourceKey> {
+    Ok(ResourceKey::new(row.get::<_, String>(kind)?, row.get::<_, String>(id)?))
+}
+
+fn count(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or_default())
+}
+
+/// A column that holds a time or a version, as a text.
+pub(super) fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|_| unreadable(column, "not in its form"))
+}
+
+pub(super) fn perhaps<T: std::str::FromStr>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| text.parse().map_err(|_| unreadable(column, "not in its form"))).transpose()
+}
+
+pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|_| unreadable(column, "not the JSON that it should be"))
+}
+
+/// Names the column, never what is in it.
+fn unreadable(column: &str, why: impl ToString) -> rusqlite::Error {
+    let why: Box<dyn std::error::Error + Send + Sync> = format!("{column}: {}", why.to_string()).into();
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, why)
+}
