@@ -51,6 +51,25 @@ pub(crate) struct Adapter {
     settings: Arc<mllp::Settings>,
 }
 
+/// What an adapter has counted, under its configured name.
+pub(crate) struct AdapterFigures {
+    /// The configured name.
+    pub(crate) name: Arc<str>,
+    counters: Arc<mllp::Counters>,
+}
+
+impl AdapterFigures {
+    /// Everything counted, by the adapter's own names: a closed set.
+    pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
+        self.counters.snapshot()
+    }
+
+    /// Connections of peers that are open now.
+    pub(crate) fn connections(&self) -> u64 {
+        self.counters.open_connections()
+    }
+}
+
 /// An adapter that holds its address, and is ready to run.
 pub(crate) struct BoundAdapter {
     /// The configured name.
@@ -61,6 +80,7 @@ pub(crate) struct BoundAdapter {
     pub protocol: &'static str,
     listener: TcpListener,
     settings: Arc<mllp::Settings>,
+    counters: Arc<mllp::Counters>,
 }
 
 impl Adapter {
@@ -113,11 +133,17 @@ impl Adapter {
             protocol: mllp::Hl7v2.protocol(),
             listener,
             settings: self.settings,
+            counters: Arc::default(),
         })
     }
 }
 
 impl BoundAdapter {
+    /// What it counts.
+    pub(crate) fn figures(&self) -> AdapterFigures {
+        AdapterFigures { name: Arc::clone(&self.name), counters: Arc::clone(&self.counters) }
+    }
+
     /// Runs until `shutdown`, and then until what it has in hand is answered.
     pub(crate) fn run(
         self,
@@ -125,7 +151,7 @@ impl BoundAdapter {
         clock: Arc<dyn Clock>,
         shutdown: CancellationToken,
     ) -> BoxFuture<'static, ()> {
-        let counters = Arc::new(mllp::Counters::default());
+        let counters = self.counters;
         Box::pin(async move {
             let name = Arc::clone(&self.name);
             if let Err(error) =

@@ -1,4 +1,5 @@
-//! The operator's API, on loopback: which sessions there are, which topic a user has, who follows, what became of the latest messages.
+//! The operator's API, on loopback: which sessions there are, which topic a user has, who follows, what became of the latest
+//! messages, and the metrics.
 //!
 //! Serves only callers that name this machine as host, so that a web page the operator has open cannot read it by a name
 //! that it made point here.
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::hub::{Hub, Subscriber};
 use crate::sessions::{Directory, Seat, Session};
 use crate::store::{Journal, Record};
+use crate::telemetry::metrics::{MEDIA_TYPE, Metrics};
 
 /// What the API shows.
 #[derive(Clone)]
@@ -28,6 +30,8 @@ pub struct Admin {
     pub hub_url: Arc<str>,
     /// The hub.
     pub hub: Hub,
+    /// The metrics.
+    pub metrics: Metrics,
 }
 
 /// The answer to `GET /sessions`.
@@ -55,14 +59,16 @@ const MOST_SUBSCRIBERS: usize = 10_000;
 const MOST_MESSAGES: usize = 1000;
 
 impl Admin {
-    /// The API's routes.
-    pub fn routes(self) -> Router {
+    /// The API's routes, and those that tell its `health`.
+    pub(crate) fn routes(self, health: Router) -> Router {
         Router::new()
             .route("/sessions", get(sessions))
             .route("/topic", get(topic))
             .route("/messages", get(messages))
             .route("/subscribers", get(subscribers))
+            .route("/metrics", get(metrics))
             .with_state(self)
+            .merge(health)
             .layer(middleware::from_fn(only_by_local_name))
     }
 }
@@ -80,6 +86,13 @@ async fn topic(State(admin): State<Admin>, Query(seat): Query<Seat>) -> Response
 
 async fn subscribers(State(admin): State<Admin>) -> Json<Vec<Subscriber>> {
     Json(admin.hub.subscribers(MOST_SUBSCRIBERS).await)
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    match admin.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 #[derive(Deserialize)]

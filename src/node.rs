@@ -25,6 +25,7 @@ use crate::audit::AuditLog;
 use crate::config::{Config, Layers, Problem, Problems};
 use crate::connector::Connector;
 use crate::gateway::{Gateway, Source, SourceClocks};
+use crate::health::Health;
 use crate::http::{self, HttpSettings};
 use crate::hub::{Hub, RestoreError};
 use crate::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
@@ -33,6 +34,8 @@ use crate::sessions::Directory;
 use crate::store::{
     self, AuditFiles, AuditFilesError, Journal, MappingFilesError, Retention, SiteKey, SiteKeyError, Store, StoreError,
 };
+use crate::telemetry::metrics::{Measured, Messages, Metrics, Responses};
+use crate::telemetry::{Condition, LogFormat};
 use crate::token_endpoint::{TOKEN_PATH, TokenEndpoint};
 
 /// A gateway whose configuration and mappings are right, before it holds any address.
@@ -120,6 +123,10 @@ pub struct Node {
     reload: Arc<Notify>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
+    health: Health,
+    /// Of what goes on until everything else has drained: the operator's listener, and the pulse.
+    end: CancellationToken,
+    last: TaskTracker,
 }
 
 /// How long a drain may take before the process ends all the same.
@@ -158,6 +165,16 @@ impl Plan {
     /// The log's filter.
     pub fn log_filter(&self) -> &str {
         &self.config.log.filter
+    }
+
+    /// What a record of the log looks like.
+    pub fn log_format(&self) -> LogFormat {
+        self.config.log.format
+    }
+
+    /// Whether the process may write its memory to a file.
+    pub fn core_dumps(&self) -> bool {
+        self.config.process.core_dumps
     }
 
     /// Binds every address, then serves.
@@ -202,6 +219,7 @@ impl Plan {
         };
         let bound = bind_adapters(adapters).await?;
         let sources = bound.iter().map(|adapter| source_of(adapter, &config)).collect();
+        let started = clock.now();
         let mut node = Node::assemble(
             &config,
             mappings,
@@ -221,6 +239,8 @@ impl Plan {
                 TokenEndpoint { issuer, sessions, hub: hub.clone(), audit: node.gateway.audit.clone(), clock }.routes(),
             );
         }
+        let (responses, health) = (Responses::new(), node.health.clone());
+        let routes = responses.measured(routes.merge(health.routes_for_strangers()));
         node.serve_http(http, tls.clone(), routes, config.http.limits.clone());
         if let Some(tls) = tls {
             node.keep_certificate(tls);
@@ -229,13 +249,26 @@ impl Plan {
             sessions: Arc::clone(&node.sessions),
             journal: Arc::clone(&node.journal),
             hub_url: node.hub_url.as_str().into(),
+            metrics: Metrics::new(Measured {
+                messages: Arc::clone(&node.gateway.measures),
+                responses,
+                hub: hub.clone(),
+                adapters: bound.iter().map(BoundAdapter::figures).collect(),
+                audit: node.gateway.audit.clone(),
+                store: node.gateway.store.clone(),
+                readiness: health.readiness.clone(),
+                started,
+            }),
             hub,
         };
-        node.serve_http(admin, None, admin_routes.routes(), config.http.limits.clone());
+        let admin_routes = admin_routes.routes(health.routes_for_operator());
+        node.last.spawn(http::serve(admin.0, None, admin_routes, config.http.limits.clone(), node.end.clone()));
+        node.watch_health();
         if let Some(listener) = connector {
             node.serve_connector(listener, &config, http_address);
         }
         node.run_adapters(bound);
+        health.readiness.met(Condition::Listeners);
         Ok(node)
     }
 }
@@ -255,7 +288,11 @@ impl Node {
         let sessions = Arc::new(Directory::new(site_key, &config.sessions));
         sessions.restore(store.sessions()?);
         let journal = Journal::new(store.clone());
+        let health = Health::default();
+        health.readiness.met(Condition::Mappings);
+        health.readiness.met(Condition::Store);
         let gateway = Gateway {
+            measures: Messages::new(sources.keys()),
             mappings: ArcSwap::from_pointee(mappings),
             sources,
             nobody: config.sessions.nobody,
@@ -280,6 +317,9 @@ impl Node {
             reload: Arc::default(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            health,
+            end: CancellationToken::new(),
+            last: TaskTracker::new(),
         })
     }
 
@@ -331,10 +371,22 @@ impl Node {
         for adapter in adapters {
             info!(adapter = %adapter.name, address = %adapter.address, "Adapter listens.");
             self.adapters.push((Arc::clone(&adapter.name), adapter.address));
-            let sink: Arc<dyn Sink> = Arc::clone(&self.gateway) as Arc<dyn Sink>;
+            let sink = self.gateway.measures.measured(Arc::clone(&self.gateway) as Arc<dyn Sink>);
             let clock = Arc::clone(&self.gateway.clock);
             self.tasks.spawn(adapter.run(sink, clock, self.shutdown.clone()));
         }
+    }
+
+    /// Feels the pulse of the event loop, and tells when the store has failed, until the end.
+    fn watch_health(&self) {
+        self.last.spawn(self.health.pulse.clone().beat(self.end.clone()));
+        let (store, readiness, end) = (self.gateway.store.clone(), self.health.readiness.clone(), self.end.clone());
+        self.last.spawn(async move {
+            tokio::select! {
+                () = store.failed() => readiness.unmet(Condition::Store, "its disk has failed"),
+                () = end.cancelled() => {}
+            }
+        });
     }
 
     /// The mappings in force.
@@ -351,6 +403,7 @@ impl Node {
     /// False when that time ran out.
     pub async fn drain(self) -> bool {
         info!("Draining.");
+        self.health.readiness.drain();
         self.shutdown.cancel();
         self.tasks.close();
         let hub = &self.gateway.hub;
@@ -361,6 +414,10 @@ impl Node {
             hub.drained().await;
             self.gateway.store.close().await;
             self.gateway.audit.flush().await;
+            // Last, as until then it is told that the gateway drains.
+            self.end.cancel();
+            self.last.close();
+            self.last.wait().await;
         };
         tokio::time::timeout(DRAIN, ended).await.is_ok()
     }
