@@ -24,6 +24,7 @@ use crate::admin::Admin;
 use crate::audit::AuditLog;
 use crate::config::{Config, Layers, Problem, Problems};
 use crate::connector::Connector;
+use crate::fhircast::Edition;
 use crate::gateway::{Gateway, Source, SourceClocks};
 use crate::health::Health;
 use crate::http::{self, HttpSettings};
@@ -392,6 +393,11 @@ impl Node {
     /// The mappings in force.
     pub fn mappings(&self) -> Arc<MappingSet> {
         self.gateway.mappings.load_full()
+    }
+
+    /// Every path under which the hub is served, with its edition.
+    pub fn mounts(&self) -> impl Iterator<Item = (&str, Edition)> {
+        self.gateway.hub.mounts()
     }
 
     /// Returns when the store's disk has failed: nothing can be promised any more, and the process must end.

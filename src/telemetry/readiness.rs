@@ -110,7 +110,7 @@ mod tests {
         readiness.met(Condition::Store);
         assert!(readiness.is_ready());
         readiness.drain();
-        Condition::ALL.map(|condition| readiness.met(condition));
+        Condition::ALL.into_iter().for_each(|condition| readiness.met(condition));
         assert!(!readiness.is_ready() && readiness.is_draining());
     }
 }

@@ -16,6 +16,7 @@ mod language;
 mod main_job;
 mod mappings;
 mod old_news;
+mod telemetry;
 mod tls;
 mod token_endpoint;
 mod validator;

@@ -59,6 +59,7 @@ impl Webhook {
             let _ = self.hub.unsubscribe(&self.topic, Target::Endpoint(self.endpoint), self.principal).await;
             return;
         }
+        self.hub.0.counters.webhooks_verified.add(1);
         self.tell_all().await;
     }
 

@@ -55,8 +55,8 @@ pub struct MessageRow {
     pub is_dead_letter: bool,
 }
 
-/// A message with everything that is known of it.
-#[derive(Clone, Debug)]
+/// A message with everything that is known of it. It has no `Debug`, as it names patients.
+#[derive(Clone)]
 pub struct Message {
     /// As in a list.
     pub row: MessageRow,
