@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -30,12 +30,22 @@ macro_rules! debug_by_name {
 debug_by_name!(HubCollector, AdapterCollector, AuditCollector, StateCollector, ProcessCollector);
 
 fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
-    ConstCounter::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)
+    ConstCounter::new(value).encode(described(encoder, name, help, MetricType::Counter)?)
 }
 
 fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
     let value = i64::try_from(value).unwrap_or(i64::MAX);
-    ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
+    ConstGauge::new(value).encode(described(encoder, name, help, MetricType::Gauge)?)
+}
+
+/// A help is a sentence, as the registry makes of those that are registered.
+fn described<'e>(
+    encoder: &'e mut DescriptorEncoder<'_>,
+    name: &'e str,
+    help: &str,
+    kind: MetricType,
+) -> Result<MetricEncoder<'e>, fmt::Error> {
+    encoder.encode_descriptor(name, &format!("{help}."), None, kind)
 }
 
 /// Everything in the hub's own counters, and what there is now.
@@ -61,7 +71,7 @@ pub(super) struct AdapterCollector(pub(super) Vec<AdapterFigures>);
 impl Collector for AdapterCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let help = "What has happened on an adapter's wire, by the adapter's own names";
-        let mut events = encoder.encode_descriptor("adapter_events", help, None, MetricType::Counter)?;
+        let mut events = described(&mut encoder, "adapter_events", help, MetricType::Counter)?;
         for adapter in &self.0 {
             for (event, count) in adapter.counts() {
                 let labels = [("adapter", &*adapter.name), ("event", event)];
@@ -69,7 +79,7 @@ impl Collector for AdapterCollector {
             }
         }
         let help = "Connections of peers that are open now";
-        let mut connections = encoder.encode_descriptor("adapter_connections", help, None, MetricType::Gauge)?;
+        let mut connections = described(&mut encoder, "adapter_connections", help, MetricType::Gauge)?;
         for adapter in &self.0 {
             let open = i64::try_from(adapter.connections()).unwrap_or(i64::MAX);
             ConstGauge::new(open).encode(connections.encode_family(&[("adapter", &*adapter.name)])?)?;
@@ -121,7 +131,7 @@ impl Collector for ProcessCollector {
         gauge(&mut encoder, "process_open_fds", "Descriptors that are open", figures.open_descriptors)?;
         gauge(&mut encoder, "process_max_fds", "Descriptors that may be open", figures.max_descriptors)?;
         let help = "Processor time used";
-        let cpu = encoder.encode_descriptor("process_cpu_seconds", help, None, MetricType::Counter)?;
+        let cpu = described(&mut encoder, "process_cpu_seconds", help, MetricType::Counter)?;
         ConstCounter::new(figures.processor_seconds).encode(cpu)
     }
 }

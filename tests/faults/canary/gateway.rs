@@ -123,7 +123,12 @@ impl Gateway {
 
     /// A request to the hub, with a token that is good for everything.
     pub(super) fn post(&self, path: &str) -> RequestBuilder {
-        self.client.post(format!("{}{path}", self.hub())).bearer_auth(TOKEN)
+        self.stranger(path).bearer_auth(TOKEN)
+    }
+
+    /// One without a token.
+    pub(super) fn stranger(&self, path: &str) -> RequestBuilder {
+        self.client.post(format!("{}{path}", self.hub()))
     }
 
     pub(super) fn get(&self, path: &str) -> RequestBuilder {
@@ -133,6 +138,13 @@ impl Gateway {
     pub(super) async fn peer(&self, adapter: &str) -> Peer {
         let address = self.word("listens", &format!("adapter {adapter}"));
         Peer(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// How large a core of it may be, as the system says: soft limit, hard limit.
+    pub(super) fn core_limits(&self) -> Vec<String> {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", self.child.id())).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        line.split_whitespace().skip(4).take(2).map(str::to_owned).collect()
     }
 
     /// Ends it as an operator does; gives what it has left behind.

@@ -15,10 +15,7 @@ fn time(ago: SignedDuration) -> String {
 }
 
 fn header(kind: &str, control_id: &str, time: &str) -> String {
-    // What turns text and commands terminals, in MSH-3 and MSH-4 (T11).
-    format!(
-        "MSH|^~\\&|ACME_RIS|MAIN\u{202e}\u{1b}[31m|FHIRCAST|GATEWAY|{time}||{kind}|{control_id}|P|2.5.1|||||DEU|UNICODE UTF-8\r"
-    )
+    format!("MSH|^~\\&|ACME_RIS|MAIN|FHIRCAST|GATEWAY|{time}||{kind}|{control_id}|P|2.5.1|||||DEU|UNICODE UTF-8\r")
 }
 
 /// An order of a marked patient, whose reading begins for `drjones`; `study` is ZDS-1.
@@ -57,6 +54,10 @@ pub(super) async fn send_all(gateway: &Gateway) {
     let admission = header("ADT^A01^ADT_A01", "A1", &time(SignedDuration::ZERO)) + &format!("PID|1||{PATIENT}\r");
     let broken = format!("{}PID|1||{PATIENT}\r", header("ORM^O01", "", "").replace("|^~\\&|", "|^^^^|"));
     let long = open("L1") + &"NTE|1||Canary note\r".repeat(8_000);
+    // What turns text and commands terminals, in MSH-3, MSH-9 and MSH-10 (T11).
+    let turned =
+        admission.replace("ACME_RIS", "RIS\u{202e}\u{1b}[31m\u{9b}").replace("ADT^A01", "AD\u{1b}T^A\u{202e}01");
+    let turned = turned.replace("|A1|", "|A3\u{202e}\u{1b}\u{7f}|");
     let batch = format!("FHS|^~\\&|A\rBHS|^~\\&|A\r{}{}BTS|2\rFTS|1\r", open("B1"), open("B2"));
     let reused = open("O1").replace("Canaryson", "Canaryfield");
     let nameless = open("N1").replace("drjones^Jones^Maren", "").replace("RAD-READ-07", "");
@@ -68,6 +69,7 @@ pub(super) async fn send_all(gateway: &Gateway) {
         ("ris", &order("R2", SignedDuration::ZERO, "", "Canary no uid"), "AE"),
         ("ris", &nameless, "AE"),
         ("ris", &admission, "AA"),
+        ("ris", &turned, "A"),
         ("ris", &merge, "AA"),
         ("ris", &broken, "A"),
         ("ris", &long, "AR"),
@@ -75,7 +77,7 @@ pub(super) async fn send_all(gateway: &Gateway) {
         ("ris", "Canary, not HL7 at all", "A"),
         ("ris", "PID|1||CANARY", "A"),
         ("strict", &admission.replace("|A1|", "|A2|"), "A"),
-        ("strict", &open("S1").replace("UNICODE UTF-8", "CANARY-CHARSET"), "A"),
+        ("strict", &open("S1").replace("UNICODE UTF-8", "X-NONE"), "A"),
         ("split", &batch.replace("|B", "|C"), "AA"),
     ] {
         send(gateway, adapter, &framed(message), code).await;
@@ -92,10 +94,10 @@ async fn bad_framing(gateway: &Gateway) {
     let good = framed(&open("F1"));
     for bad in [
         &b"Canary before any frame\r\n"[..],
-        b"\x0bMSH|^~\\&|canary without an end",
-        b"\x0bMSH|^~\\&|canary\x1cwithout a return\x1c\r",
+        b"\x0bMSH|^~\\&|RIS\rPID|1||canary without an end",
+        b"\x0bMSH|^~\\&|RIS\rPID|1||canary\x1cwithout a return\x1c\r",
         b"\x1c\r\x1c\rcanary\x0b\x0b",
-        b"\x0bMSH|^~\\&|CANARY\xff\xfe|\x1c\r",
+        b"\x0bMSH|^~\\&|RIS\rPID|1||CANARY\xff\xfe|\x1c\r",
         b"GET /canary HTTP/1.1\r\nHost: canary\r\n\r\n",
         b"\x0bMSA|AA|canary\x1c\r",
     ] {

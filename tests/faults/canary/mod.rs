@@ -51,6 +51,7 @@ async fn t12_f19_no_patient_is_in_a_log_of_text_a_metric_a_refusal_or_a_file() {
 /// Sends everything through a gateway of its own, and looks everywhere; gives its log.
 async fn run(format: &str) -> String {
     let gateway = Gateway::start(format);
+    assert_eq!(gateway.core_limits(), ["0", "0"], "its memory may be written to a file");
     let topic = gateway.topic("drjones").await;
     messages::send_all(&gateway).await;
     requests::ask_all(&gateway, &topic).await;
