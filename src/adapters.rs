@@ -91,6 +91,25 @@ pub(crate) struct Adapter {
     settings: Arc<mllp::Settings>,
 }
 
+/// What an adapter has counted, under its configured name.
+pub(crate) struct AdapterFigures {
+    /// The configured name.
+    pub(crate) name: Arc<str>,
+    counters: Arc<mllp::Counters>,
+}
+
+impl AdapterFigures {
+    /// Everything counted, by the adapter's own names: a closed set.
+    pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
+        self.counters.snapshot()
+    }
+
+    /// Connections of peers that are open now.
+    pub(crate) fn connections(&self) -> u64 {
+        self.counters.open_connections()
+    }
+}
+
 /// An adapter that holds its address, and is ready to run.
 pub(crate) struct BoundAdapter {
     /// The configured name.
@@ -99,6 +118,7 @@ pub(crate) struct BoundAdapter {
     pub address: SocketAddr,
     listener: TcpListener,
     settings: Arc<mllp::Settings>,
+    counters: Arc<mllp::Counters>,
 }
 
 impl Adapter {
@@ -150,7 +170,7 @@ impl Adapter {
     pub(crate) async fn bind(self) -> io::Result<BoundAdapter> {
         let listener = TcpListener::bind(self.settings.listen).await?;
         let address = listener.local_addr()?;
-        Ok(BoundAdapter { name: self.name, address, listener, settings: self.settings })
+        Ok(BoundAdapter { name: self.name, address, listener, settings: self.settings, counters: Arc::default() })
     }
 }
 
@@ -160,6 +180,11 @@ impl BoundAdapter {
         SourceReader(Arc::clone(&self.settings))
     }
 
+    /// What it counts.
+    pub(crate) fn figures(&self) -> AdapterFigures {
+        AdapterFigures { name: Arc::clone(&self.name), counters: Arc::clone(&self.counters) }
+    }
+
     /// Runs until `shutdown`, and then until what it has in hand is answered.
     pub(crate) fn run(
         self,
@@ -167,7 +192,7 @@ impl BoundAdapter {
         clock: Arc<dyn Clock>,
         shutdown: CancellationToken,
     ) -> BoxFuture<'static, ()> {
-        let counters = Arc::new(mllp::Counters::default());
+        let counters = self.counters;
         Box::pin(async move {
             let name = Arc::clone(&self.name);
             if let Err(error) =

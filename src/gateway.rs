@@ -27,6 +27,7 @@ use crate::hub::{Hub, Retired, topic_digest};
 use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, SessionWords};
 use crate::sessions::{Directory, Seat};
 use crate::store::{Admission, Journal, MessageKey, MessageRecord, Record, Store, Ticket, Transaction, Write, sha_256};
+use crate::telemetry::metrics::Messages;
 
 pub use age::SourceClocks;
 pub use reprocess::{NotDone, Reprocess, Reprocessed, Settle};
@@ -51,6 +52,8 @@ pub struct Gateway {
     pub journal: Arc<Journal>,
     /// Who showed which patient on whose screen.
     pub audit: AuditLog,
+    /// What is counted of messages.
+    pub measures: Arc<Messages>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// The sources' own.
@@ -106,6 +109,7 @@ impl Gateway {
         let ticket = match self.journal.admit(key, body) {
             Ok(Admission::New(ticket)) => ticket,
             Ok(Admission::ControlIdReused(ticket)) => {
+                self.measures.control_id_reused(&inbound.source);
                 warn!(source = %inbound.source, control_id = ?inbound.control_id,
                     "Control id used again with other content; taken as a new message.");
                 ticket
@@ -136,10 +140,11 @@ impl Gateway {
                 false => Handled::ignored(None, "no mapping speaks for it"),
             };
         };
-        let Mapped { retired, events, .. } = match mapping.apply(&*inbound.fields) {
-            Ok(mapped) => mapped,
-            Err(refusal) => return Handled::refused(mapping, refusal),
-        };
+        let Mapped { retired, events, .. } =
+            match self.measures.mapping(&inbound.source, || mapping.apply(&*inbound.fields)) {
+                Ok(mapped) => mapped,
+                Err(refusal) => return Handled::refused(mapping, refusal),
+            };
         if events.is_empty() && retired.is_empty() {
             return Handled::ignored(Some(mapping), "none of its mapping's events holds");
         }
@@ -148,6 +153,7 @@ impl Gateway {
             true => (events.into_iter().enumerate().collect(), Vec::new()),
             false => self.source_clocks.sift(&inbound.source, events, arrival),
         };
+        self.measures.too_old(&inbound.source, too_old.len());
         let Some(seated) = self.seated(events) else { return self.nobody(mapping) };
         self.prepare(arrival, mapping, &retired, seated, too_old).await
     }
@@ -200,6 +206,7 @@ impl Gateway {
                     if let Some(entry) = handled.audited.last_mut() {
                         entry.refusal = Some(refusal.to_string());
                     }
+                    self.measures.too_old(&arrival.inbound.source, 1);
                     handled.too_old(format!("{name}: {refusal}"));
                 }
                 Err(refusal) => return handled.unpublished(&name, &refusal),
@@ -230,6 +237,7 @@ impl Gateway {
     /// The same answer again. That it was sent again is worth a line, and no more: where that cannot be kept, the answer stands.
     async fn answer_resend(&self, arrival: Arrival<'_>, received: SystemTime, of: i64, outcome: &str) -> Outcome {
         let inbound = arrival.inbound;
+        self.measures.resent(&inbound.source);
         info!(source = %inbound.source, control_id = ?inbound.control_id, "Resend answered as before; nothing published.");
         let record = Record { outcome: "duplicate".into(), ..self.record(arrival, received) };
         let message = MessageRecord {
@@ -275,8 +283,12 @@ impl Gateway {
             resend_of: None,
         };
         let writes = vec![Write::Message(Box::new(message))];
-        match self.commit(&mut handled, writes, arrival.received).await {
-            Ok(()) => self.journal.tell(record),
+        let committing = self.commit(&mut handled, writes, arrival.received);
+        match self.measures.commit(&inbound.source, committing).await {
+            Ok(()) => {
+                self.measures.published(&inbound.source, handled.published().len());
+                self.journal.tell(record);
+            }
             Err(reason) => handled.outcome = Outcome::Unavailable { reason },
         }
         handled.log(inbound);

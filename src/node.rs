@@ -24,7 +24,9 @@ use crate::audit::AuditLog;
 use crate::config::{AdapterConfig, Config, Layers, Problem, Problems};
 use crate::connector::Connector;
 use crate::diagnostic::Diagnostic;
+use crate::fhircast::Edition;
 use crate::gateway::{Gateway, Source, SourceClocks};
+use crate::health::Health;
 use crate::http::{self, HttpSettings};
 use crate::hub::{Hub, RestoreError};
 use crate::loading::{LoadError, Loaded, MappingsInForce, MappingsStatus, load};
@@ -34,6 +36,8 @@ use crate::sessions::Directory;
 use crate::store::{
     AuditFiles, AuditFilesError, Journal, MappingFilesError, Retention, SiteKey, SiteKeyError, Store, StoreError,
 };
+use crate::telemetry::metrics::{Measured, Messages, Metrics, Responses};
+use crate::telemetry::{Condition, LogFormat};
 use crate::token_endpoint::{TOKEN_PATH, TokenEndpoint};
 
 /// A gateway whose configuration and mappings are right, before it holds any address.
@@ -143,6 +147,10 @@ pub struct Node {
     reload: Reload,
     shutdown: CancellationToken,
     tasks: TaskTracker,
+    health: Health,
+    /// Of what goes on until everything else has drained: the operator's listener, and the pulse.
+    end: CancellationToken,
+    last: TaskTracker,
 }
 
 /// Wakes whoever reads files again. Each has its own, as one wakes one.
@@ -190,6 +198,16 @@ impl Plan {
         &self.config.log.filter
     }
 
+    /// What a record of the log looks like.
+    pub fn log_format(&self) -> LogFormat {
+        self.config.log.format
+    }
+
+    /// Whether the process may write its memory to a file.
+    pub fn core_dumps(&self) -> bool {
+        self.config.process.core_dumps
+    }
+
     /// Binds every address, then serves.
     ///
     /// # Errors
@@ -228,6 +246,7 @@ impl Plan {
         };
         let bound = bind_adapters(adapters).await?;
         let sources = bound.iter().map(|adapter| source_of(adapter, &config)).collect();
+        let started = clock.now();
         let mut node = Node::assemble(
             &config,
             mappings,
@@ -247,6 +266,8 @@ impl Plan {
                 TokenEndpoint { issuer, sessions, hub: hub.clone(), audit: node.gateway.audit.clone(), clock }.routes(),
             );
         }
+        let (responses, health) = (Responses::new(), node.health.clone());
+        let routes = responses.measured(routes.merge(health.routes_for_strangers()));
         node.serve_http(http, tls.clone(), routes, config.http.limits.clone());
         if let Some(tls) = tls {
             node.keep_certificate(tls);
@@ -255,15 +276,28 @@ impl Plan {
             sessions: Arc::clone(&node.sessions),
             gateway: Arc::clone(&node.gateway),
             hub_url: node.hub_url.as_str().into(),
+            metrics: Metrics::new(Measured {
+                messages: Arc::clone(&node.gateway.measures),
+                responses,
+                hub: hub.clone(),
+                adapters: bound.iter().map(BoundAdapter::figures).collect(),
+                audit: node.gateway.audit.clone(),
+                store: node.gateway.store.clone(),
+                readiness: health.readiness.clone(),
+                started,
+            }),
             hub,
             mappings: Arc::clone(&node.mappings),
         };
-        node.serve_http(admin, None, admin_routes.routes(), config.http.limits.clone());
+        let admin_routes = admin_routes.routes(health.routes_for_operator());
+        node.last.spawn(http::serve(admin.0, None, admin_routes, config.http.limits.clone(), node.end.clone()));
+        node.watch_health();
         if let Some(listener) = connector {
             node.serve_connector(listener, &config, http_address);
         }
         node.keep_mappings(&config);
         node.run_adapters(bound);
+        health.readiness.met(Condition::Listeners);
         Ok(node)
     }
 }
@@ -289,7 +323,11 @@ impl Node {
             bound_mappings(config),
             Arc::clone(&clock),
         );
+        let health = Health::default();
+        health.readiness.met(Condition::Mappings);
+        health.readiness.met(Condition::Store);
         let gateway = Gateway {
+            measures: Messages::new(sources.keys()),
             mappings: Arc::clone(mappings.set()),
             sources,
             nobody: config.sessions.nobody,
@@ -316,6 +354,9 @@ impl Node {
             reload: Reload::default(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            health,
+            end: CancellationToken::new(),
+            last: TaskTracker::new(),
         })
     }
 
@@ -379,15 +420,32 @@ impl Node {
         for adapter in adapters {
             info!(adapter = %adapter.name, address = %adapter.address, "Adapter listens.");
             self.adapters.push((Arc::clone(&adapter.name), adapter.address));
-            let sink: Arc<dyn Sink> = Arc::clone(&self.gateway) as Arc<dyn Sink>;
+            let sink = self.gateway.measures.measured(Arc::clone(&self.gateway) as Arc<dyn Sink>);
             let clock = Arc::clone(&self.gateway.clock);
             self.tasks.spawn(adapter.run(sink, clock, self.shutdown.clone()));
         }
     }
 
+    /// Feels the pulse of the event loop, and tells when the store has failed, until the end.
+    fn watch_health(&self) {
+        self.last.spawn(self.health.pulse.clone().beat(self.end.clone()));
+        let (store, readiness, end) = (self.gateway.store.clone(), self.health.readiness.clone(), self.end.clone());
+        self.last.spawn(async move {
+            tokio::select! {
+                () = store.failed() => readiness.unmet(Condition::Store, "its disk has failed"),
+                () = end.cancelled() => {}
+            }
+        });
+    }
+
     /// The mappings in force.
     pub fn mappings(&self) -> Arc<MappingSet> {
         self.mappings.set().load_full()
+    }
+
+    /// Every path under which the hub is served, with its edition.
+    pub fn mounts(&self) -> impl Iterator<Item = (&str, Edition)> {
+        self.gateway.hub.mounts()
     }
 
     /// Returns when the store's disk has failed: nothing can be promised any more, and the process must end.
@@ -399,6 +457,7 @@ impl Node {
     /// False when that time ran out.
     pub async fn drain(self) -> bool {
         info!("Draining.");
+        self.health.readiness.drain();
         self.shutdown.cancel();
         self.tasks.close();
         let hub = &self.gateway.hub;
@@ -409,6 +468,10 @@ impl Node {
             hub.drained().await;
             self.gateway.store.close().await;
             self.gateway.audit.flush().await;
+            // Last, as until then it is told that the gateway drains.
+            self.end.cancel();
+            self.last.close();
+            self.last.wait().await;
         };
         tokio::time::timeout(DRAIN, ended).await.is_ok()
     }

@@ -21,6 +21,7 @@ use crate::gateway::Gateway;
 use crate::hub::{Hub, Subscriber};
 use crate::loading::{MappingsInForce, MappingsStatus};
 use crate::sessions::{Directory, Seat, Session};
+use crate::telemetry::metrics::{MEDIA_TYPE, Metrics};
 
 /// What the API shows.
 #[derive(Clone)]
@@ -35,6 +36,8 @@ pub struct Admin {
     pub hub: Hub,
     /// The mappings.
     pub mappings: Arc<MappingsInForce>,
+    /// The metrics.
+    pub metrics: Metrics,
 }
 
 /// The answer to `POST /mappings/reload`: 200 when all mappings were loaded again, else 422, and those in force stay.
@@ -73,8 +76,8 @@ const MOST_SUBSCRIBERS: usize = 10_000;
 const MOST_BODY: usize = 16 << 10;
 
 impl Admin {
-    /// The API's routes.
-    pub fn routes(self) -> Router {
+    /// The API's routes, and those that tell its `health`.
+    pub(crate) fn routes(self, health: Router) -> Router {
         Router::new()
             .route("/sessions", get(sessions))
             .route("/topic", get(topic))
@@ -83,7 +86,9 @@ impl Admin {
             .route("/subscribers", get(subscribers))
             .route("/mappings", get(mappings))
             .route("/mappings/reload", post(reload_mappings))
+            .route("/metrics", get(metrics))
             .with_state(self)
+            .merge(health)
             .layer(DefaultBodyLimit::max(MOST_BODY))
             .layer(middleware::from_fn(no_foreign_page))
             .layer(middleware::from_fn(only_by_local_name))
@@ -103,6 +108,13 @@ async fn topic(State(admin): State<Admin>, Query(seat): Query<Seat>) -> Response
 
 async fn subscribers(State(admin): State<Admin>) -> Json<Vec<Subscriber>> {
     Json(admin.hub.subscribers(MOST_SUBSCRIBERS).await)
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    match admin.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 async fn mappings(State(admin): State<Admin>) -> Json<MappingsStatus> {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
@@ -28,7 +29,25 @@ pub struct AuditLog(Option<Writer>);
 #[derive(Clone)]
 struct Writer {
     queue: mpsc::Sender<Waiting>,
+    counts: Arc<Counts>,
     actions: Arc<[Action]>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    written: AtomicU64,
+    lost: AtomicU64,
+}
+
+/// How far the log has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Entries that wait for the disk.
+    pub waiting: u64,
+    /// Entries written.
+    pub written: u64,
+    /// Entries that could not be written.
+    pub lost: u64,
 }
 
 struct Waiting {
@@ -65,8 +84,20 @@ impl AuditLog {
         }
         let (queue, waiting) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new().name("audit".to_owned());
-        thread.spawn(move || write_all(waiting, spool, previous))?;
-        Ok(Self(Some(Writer { queue, actions: settings.actions.as_slice().into() })))
+        let counts = Arc::<Counts>::default();
+        let counting = Arc::clone(&counts);
+        thread.spawn(move || write_all(waiting, spool, previous, &counting))?;
+        Ok(Self(Some(Writer { queue, counts, actions: settings.actions.as_slice().into() })))
+    }
+
+    /// How far it has come.
+    pub fn figures(&self) -> Figures {
+        let Some(writer) = &self.0 else { return Figures::default() };
+        Figures {
+            waiting: (writer.queue.max_capacity() - writer.queue.capacity()) as u64,
+            written: writer.counts.written.load(Ordering::Relaxed),
+            lost: writer.counts.lost.load(Ordering::Relaxed),
+        }
     }
 
     /// Whether `action` is recorded.
@@ -119,10 +150,13 @@ impl std::fmt::Debug for AuditLog {
     }
 }
 
-fn write_all(mut waiting: mpsc::Receiver<Waiting>, mut spool: impl Spool, mut previous: Digest) {
+fn write_all(mut waiting: mpsc::Receiver<Waiting>, mut spool: impl Spool, mut previous: Digest, counts: &Counts) {
     let mut group = Vec::with_capacity(GROUP);
     while waiting.blocking_recv_many(&mut group, GROUP) > 0 {
         let result = write(&group, &mut spool, &mut previous);
+        let entries = group.iter().filter(|waiting| waiting.entry.is_some()).count() as u64;
+        let counted = if result.is_ok() { &counts.written } else { &counts.lost };
+        counted.fetch_add(entries, Ordering::Relaxed);
         if let Err(error) = &result {
             error!(%error, lost = group.len(), "Audit entries not written: look at the disk of store.directory.");
         }
@@ -229,5 +263,6 @@ mod tests {
         log.record(entry(Action::Subscribe, recorded)).await.unwrap();
         let lines = memory.lines.lock().unwrap().clone();
         assert_eq!((lines.lines().count(), verify(lines.lines(), FIRST).is_ok()), (2, true));
+        assert_eq!(log.figures(), Figures { waiting: 0, written: 2, lost: 1 });
     }
 }

@@ -11,7 +11,7 @@ mod log;
 
 pub use self::chain::{BrokenChain, Digest, FIRST, verify};
 pub use self::entry::{Action, Agent, Entry, PatientWords};
-pub use self::log::{AuditLog, NotAudited, Spool};
+pub use self::log::{AuditLog, Figures, NotAudited, Spool};
 
 use serde::Deserialize;
 

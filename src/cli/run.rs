@@ -9,11 +9,17 @@ use super::Failure;
 use crate::clock::System;
 use crate::config::{Layers, Problems};
 use crate::node::Plan;
+use crate::process;
 use crate::telemetry;
 
 pub(super) async fn run(layers: Layers, problems: Problems) -> Result<(), Failure> {
     let plan = Plan::check(&layers, problems)?;
-    telemetry::start(plan.log_filter()).map_err(|error| Failure::Refused(format!("error: {error}")))?;
+    telemetry::start(plan.log_filter(), plan.log_format())
+        .map_err(|error| Failure::Refused(format!("error: {error}")))?;
+    if !plan.core_dumps() {
+        process::forbid_core_dumps()
+            .map_err(|error| Failure::Failed(format!("error: cannot forbid core dumps: {error}")))?;
+    }
     let (mut interrupt, mut terminate) = (stop_signal(SignalKind::interrupt())?, stop_signal(SignalKind::terminate())?);
     let node = plan.start(Arc::new(System)).await?;
     say(&format!("fhircast-gateway {} is running\n\n{node}\nCtrl-C ends it.", env!("CARGO_PKG_VERSION")));

@@ -21,10 +21,12 @@ pub use layers::{Layer, LayerError, Layers};
 pub use problems::{Place, Problem, Problems};
 
 use crate::audit::AuditSettings;
+use crate::health;
 use crate::http::HttpSettings;
 use crate::hub::HubSettings;
 use crate::loading::Watching;
 use crate::security::{AuthSettings, TlsSettings};
+use crate::telemetry::LogFormat;
 use crate::token_endpoint;
 
 /// The built-in default file, which is also the configuration's reference.
@@ -54,6 +56,8 @@ pub struct Config {
     pub audit: AuditSettings,
     /// What is logged.
     pub log: LogConfig,
+    /// The process itself.
+    pub process: ProcessConfig,
     /// The adapters by name, each still in its own kind's terms.
     pub adapters: BTreeMap<String, AdapterConfig>,
 }
@@ -170,6 +174,16 @@ pub struct StoreConfig {
 pub struct LogConfig {
     /// A level, or a filter by module: `info`, `fhircast_gateway::hub=debug,info`.
     pub filter: String,
+    /// What a record looks like.
+    pub format: LogFormat,
+}
+
+/// `[process]`: the process itself.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessConfig {
+    /// Whether its memory, which patients are in, may be written to a file when it crashes (T12).
+    pub core_dumps: bool,
 }
 
 /// `[adapter.NAME]`: one adapter, its own settings not yet read.
@@ -202,6 +216,7 @@ impl Config {
             store: reader.section(&merged, "store")?,
             audit: reader.section(&merged, "audit")?,
             log: reader.section(&merged, "log")?,
+            process: reader.section(&merged, "process")?,
             adapters: reader.adapters(&merged),
         })
         .inspect(|config| {
@@ -214,6 +229,9 @@ impl Config {
     }
 
     fn check_mounts(&self, layers: &Layers, problems: &mut Problems) {
+        for (name, text) in self.hub.mounts_at(health::PATHS, "where load balancers ask for the gateway's health") {
+            problems.push(Problem::new(text).at(layers.place_of_value(&["hub", "mount", name, "path"])));
+        }
         for (setting, text, help) in self.hub.connector_mistakes() {
             let place = layers.place_of_value(&["hub", "connector", setting]);
             let place = place.or_else(|| layers.place_of_key(&["hub", "connector"]));
@@ -286,7 +304,7 @@ impl Config {
         if self.auth.client.is_empty() {
             return;
         }
-        for (name, text) in self.hub.mounts_at(token_endpoint::PATHS) {
+        for (name, text) in self.hub.mounts_at(token_endpoint::PATHS, "of the gateway's own token endpoint") {
             problems.push(Problem::new(text).at(layers.place_of_value(&["hub", "mount", name, "path"])));
         }
         let served: Vec<&str> = self.hub.served_mounts().collect();
@@ -322,8 +340,20 @@ struct Reader<'a> {
 }
 
 /// The sections there are, in the order of the default file.
-const SECTIONS: [&str; 11] =
-    ["http", "admin", "hub", "auth", "sessions", "mappings", "store", "audit", "log", "adapter_defaults", "adapter"];
+const SECTIONS: [&str; 12] = [
+    "http",
+    "admin",
+    "hub",
+    "auth",
+    "sessions",
+    "mappings",
+    "store",
+    "audit",
+    "log",
+    "process",
+    "adapter_defaults",
+    "adapter",
+];
 
 impl Reader<'_> {
     fn check_sections(&mut self, merged: &Dict) {

@@ -2,6 +2,8 @@
 //!
 //! Looks at keys, types and ids only. Everything else in a resource is the subscribers' business.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -9,14 +11,22 @@ use super::ResourceKey;
 use super::catalogue::{ContextKey, Definition};
 use super::json::{array, json_text, with_member};
 use super::update::UpdateError;
+use crate::telemetry::Phi;
 
 /// One entry of an event's context, as the gateway itself makes them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct ContextEntry {
     /// The context key: `study`.
     pub key: String,
     /// The FHIR resource, as JSON.
     pub resource: Box<RawValue>,
+}
+
+/// The key alone: a resource names a patient.
+impl fmt::Debug for ContextEntry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ContextEntry").field("key", &self.key).field("resource", &Phi(())).finish()
+    }
 }
 
 /// What is wrong with a context. The sender's fault, all of it; names keys and types, never a value.
@@ -91,7 +101,6 @@ pub enum ContextError {
 }
 
 /// One entry of a context, as it came.
-#[derive(Debug)]
 pub(super) struct Entry<'a> {
     /// Its key.
     pub(super) key: String,

@@ -30,7 +30,6 @@ pub fn depth_is_bounded(text: &[u8]) -> bool {
 }
 
 /// An object's members in their order, each value still as it came. A member that stands twice is an error.
-#[derive(Debug)]
 pub struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Members<'a> {

@@ -1,5 +1,7 @@
 //! The patient that a context is about, as far as the hub itself must know: by identifier, where patients are merged.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,9 +10,10 @@ use super::context::{self, ContextEntry, resource_key};
 use super::event::{Event, EventError};
 use super::rules::{Contexts, Rules};
 use super::{EventName, ResourceKey};
+use crate::telemetry::Phi;
 
 /// A business identifier.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Identifier {
     /// `Identifier.system`
     #[serde(default)]
@@ -18,6 +21,13 @@ pub struct Identifier {
     /// `Identifier.value`
     #[serde(default)]
     pub value: Option<String>,
+}
+
+/// The system alone: the value names a patient.
+impl fmt::Debug for Identifier {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Identifier").field("system", &self.system).field("value", &Phi(&self.value)).finish()
+    }
 }
 
 impl Event {

@@ -1,5 +1,6 @@
 //! A change of a context's content: one bundle, applied as a whole or not at all (UPD-02 to UPD-08).
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -11,6 +12,7 @@ use super::context::{ContextError, Entry, head};
 use super::json::{self, ObjectWriter, with_member};
 use super::rules::{Contexts, PostEntries, Rules};
 use super::subject::{Head, Reading, Subject, named_anchor};
+use crate::telemetry::Phi;
 
 /// Content of a context changes.
 #[derive(Clone, Debug)]
@@ -26,12 +28,22 @@ pub struct Update {
 }
 
 /// One resource of a context's content changes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum ContentChange {
     /// It is removed.
     Delete(ResourceKey),
     /// It is added, or replaces what has its type and id.
     Put(ResourceKey, Arc<RawValue>),
+}
+
+/// Never the resource: it names a patient.
+impl fmt::Debug for ContentChange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delete(key) => formatter.debug_tuple("Delete").field(key).finish(),
+            Self::Put(key, resource) => formatter.debug_tuple("Put").field(key).field(&Phi(resource)).finish(),
+        }
+    }
 }
 
 impl ContentChange {

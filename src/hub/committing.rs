@@ -169,11 +169,13 @@ impl Hub {
                 Change::Ended(endpoint) => Some(*endpoint),
                 _ => None,
             }));
+            let tells = told.is_some();
             if let Some(told) = told {
                 actions.extend(turn.topic.distribute(&told, now));
             }
             let performed = turn.seats.perform(actions, &name, now);
             done.delivered += performed.delivered;
+            tells.then(|| self.0.counters.fan_out.0.observe(performed.delivered as f64));
             self.0.counters.notifications_queued.add(performed.delivered);
             self.0.counters.sync_errors_raised.add(performed.raised);
             pending.extend(performed.behind.into_iter().filter_map(|who| self.cut_off(turn, who, now)));

@@ -17,7 +17,7 @@ use super::topic::{Action, Closing, ConnectionId, EndpointId, Recipient};
 use crate::fhircast::{Event, Versions, socket_text};
 
 /// What a subscriber's channel is told to do next.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Outgoing {
     /// Close, and send nothing more.
     Close(Closing),

@@ -17,6 +17,7 @@ mod counters;
 mod current;
 mod delivery;
 mod endpoint;
+mod figures;
 mod guard;
 mod lookup;
 mod merge;
@@ -26,6 +27,7 @@ mod policy;
 mod problem;
 mod publishing;
 mod records;
+mod refusal_kind;
 #[cfg(test)]
 mod restoring_tests;
 mod routes;
@@ -59,6 +61,7 @@ pub use self::policy::{
     UnsubscribeBy,
 };
 pub use self::publishing::{EventRefused, Prepared, PublishRefusal, Published};
+pub(crate) use self::refusal_kind::RefusalKind;
 pub use self::settings::{ConnectorSettings, HubSettings};
 #[cfg(feature = "autobahn")]
 pub use self::socket::echo;

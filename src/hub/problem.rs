@@ -6,6 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
 use super::policy::ErrorForm;
+use super::refusal_kind::RefusalKind;
 
 /// Why a request is refused. The reason repeats nothing of the request.
 #[derive(Debug)]
@@ -14,11 +15,13 @@ pub(super) struct Problem {
     pub(super) reason: String,
     /// What a client without a good token is told of tokens (RFC 6750, 3).
     pub(super) challenge: Option<HeaderValue>,
+    /// What it is counted as.
+    pub(super) kind: RefusalKind,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), challenge: None }
+        Self { status, reason: reason.into(), challenge: None, kind: status.into() }
     }
 
     pub(super) fn bad_request(error: impl std::error::Error) -> Self {
@@ -49,6 +52,7 @@ impl Problem {
             Form::Text => ("text/plain; charset=utf-8", self.reason),
         };
         let mut response = (self.status, [(header::CONTENT_TYPE, content_type)], body).into_response();
+        response.extensions_mut().insert(self.kind);
         if self.status == StatusCode::UPGRADE_REQUIRED {
             response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
@@ -105,6 +109,7 @@ mod tests {
             let response = Problem::new(StatusCode::BAD_REQUEST, "no").response(&request, ErrorForm::AsAccepted);
             assert_eq!(response.headers()[header::CONTENT_TYPE], content_type, "{accept}");
             assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+            assert_eq!(response.extensions().get(), Some(&RefusalKind::from(StatusCode::BAD_REQUEST)));
         }
     }
 }

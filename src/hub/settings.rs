@@ -187,10 +187,14 @@ impl HubSettings {
     }
 
     /// The mounts at one of `paths`, which the gateway needs for itself: for each, its name, and a sentence.
-    pub(crate) fn mounts_at(&self, paths: &'static [&str]) -> impl Iterator<Item = (&str, String)> {
+    pub(crate) fn mounts_at(
+        &self,
+        paths: &'static [&str],
+        whose: &'static str,
+    ) -> impl Iterator<Item = (&str, String)> {
         let served = self.mount.iter().filter(|(_, mount)| mount.enabled);
         let at = served.filter(|(_, mount)| paths.contains(&mount.path.trim_end_matches('/')));
-        at.map(|(name, _)| (name.as_str(), format!("mount `{name}` claims a path of the gateway's own token endpoint")))
+        at.map(move |(name, _)| (name.as_str(), format!("mount `{name}` claims a path {whose}")))
     }
 
     /// The names of the mounts that serve pages of FHIRcast's first year (CLI-39).

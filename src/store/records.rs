@@ -14,7 +14,6 @@ use crate::fhircast::ResourceKey;
 pub struct Transaction(pub Vec<Write>);
 
 /// One change.
-#[derive(Debug)]
 pub enum Write {
     /// A topic is there, and as this says.
     Topic(TopicRecord),
@@ -83,6 +82,13 @@ pub enum Write {
     },
 }
 
+/// Never what is written: it names patients.
+impl std::fmt::Debug for Write {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Write([phi])")
+    }
+}
+
 /// A topic, without what is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicRecord {
@@ -101,7 +107,7 @@ pub struct TopicRecord {
 }
 
 /// An open context, without its content.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ContextRecord {
     /// The topic.
     pub topic: Arc<str>,
@@ -123,6 +129,14 @@ pub struct ContextRecord {
     pub opened_at: u64,
     /// What happened before was not meant for it.
     pub since: Timestamp,
+}
+
+/// Which it is and where it stands, but never the open: it names a patient.
+impl std::fmt::Debug for ContextRecord {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { anchor, version, prior, opened_at, .. } = self;
+        write!(formatter, "ContextRecord({anchor:?}, {version}, {prior:?}, {opened_at}, [phi])")
+    }
 }
 
 /// An event that was accepted.
@@ -206,8 +220,8 @@ pub struct SessionRecord {
     pub messages: u64,
 }
 
-/// A message, what became of it, and what is kept for whoever looks into it.
-#[derive(Clone, Debug)]
+/// A message, what became of it, and what is kept for whoever looks into it. It has no `Debug`, as it names patients.
+#[derive(Clone)]
 pub struct MessageRecord {
     /// What is shown of it.
     pub record: Record,

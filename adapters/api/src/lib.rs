@@ -20,7 +20,7 @@ use bytes::Bytes;
 /// A boxed future, as returned by the traits here, so that they can be used as trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// One message from one peer.
+/// One message from one peer. It has no `Debug`, as it names patients.
 pub struct Inbound {
     /// The configured name of the adapter it came in by, such as `ris-east`.
     pub source: Arc<str>,
@@ -37,7 +37,7 @@ pub struct Inbound {
 }
 
 /// What a path found. HL7 tells "nothing said" from "deleted"; a mapping's `or` stops at the second.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Value<'m> {
     /// Not there, or empty: the sender says nothing about it.
     Absent,
@@ -45,6 +45,17 @@ pub enum Value<'m> {
     Deleted,
     /// A value, unescaped and decoded; never empty.
     Text(Cow<'m, str>),
+}
+
+/// Never the value: it can name a patient.
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Absent => "Absent",
+            Self::Deleted => "Deleted",
+            Self::Text(_) => "Text([phi])",
+        })
+    }
 }
 
 /// A message, or one repetition inside it, in its source's own words.

@@ -13,7 +13,7 @@ use crate::refusal::Reason;
 use crate::settings::Batch;
 
 /// What a payload is.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) enum Admission {
     Message(Box<Message>),
     /// Several messages, each to be admitted by itself.

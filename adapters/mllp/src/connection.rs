@@ -106,8 +106,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.odd(oddity, offset);
                 return Flow::Continue(());
             }
-            Found::Payload(payload) => self.answer(payload).await?,
+            Found::Payload(payload) => {
+                self.shared.counters.count(Count::FrameReceived);
+                self.answer(payload).await?;
+            }
             Found::TooLong { head, length } => {
+                self.shared.counters.count(Count::FrameReceived);
                 debug!(source = %self.shared.source, peer = %self.peer, length, "Message is longer than max_message.");
                 self.refuse_too_long(&head).await?;
             }

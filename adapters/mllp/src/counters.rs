@@ -24,9 +24,13 @@ pub(crate) enum Count {
     ConnectionAccepted,
     /// Refused by its address, or because all places are taken.
     ConnectionRefused,
+    /// However it ended.
+    ConnectionEnded,
     HandshakeFailed,
     /// Closed for a timeout of the listener's settings.
     ConnectionTimedOut,
+    /// Read whole, whatever is in it; or too long to be.
+    FrameReceived,
     /// Handed to the gateway.
     MessageSubmitted,
     AnswerAccept,
@@ -41,8 +45,10 @@ pub(crate) enum Count {
 const COUNTS: [(Count, &str); Count::AnswerWithheld as usize + 1] = [
     (Count::ConnectionAccepted, "connection_accepted"),
     (Count::ConnectionRefused, "connection_refused"),
+    (Count::ConnectionEnded, "connection_ended"),
     (Count::HandshakeFailed, "handshake_failed"),
     (Count::ConnectionTimedOut, "connection_timed_out"),
+    (Count::FrameReceived, "frame_received"),
     (Count::MessageSubmitted, "message_submitted"),
     (Count::AnswerAccept, "answer_accept"),
     (Count::AnswerError, "answer_error"),
@@ -58,6 +64,13 @@ impl Counters {
         let oddities = Oddity::all().map(|oddity| (oddity.name(), read(&self.oddities[oddity as usize])));
         let counts = COUNTS.iter().map(|(count, name)| (*name, read(&self.counts[*count as usize])));
         oddities.chain(counts).collect()
+    }
+
+    /// Connections that are open now.
+    pub fn open_connections(&self) -> u64 {
+        let read = |count: Count| self.counts[count as usize].load(Ordering::Relaxed);
+        let ended = read(Count::ConnectionEnded);
+        read(Count::ConnectionAccepted).saturating_sub(ended)
     }
 
     pub(crate) fn odd(&self, oddity: Oddity) {

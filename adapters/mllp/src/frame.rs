@@ -6,6 +6,8 @@
 //!
 //! Knows no socket, no clock and no HL7.
 
+use std::fmt;
+
 use bytes::buf::Limit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use memchr::{memchr, memchr2};
@@ -22,7 +24,6 @@ pub const RETURN: u8 = 0x0D;
 /// Cuts a stream of bytes into payloads.
 ///
 /// Memory grows only as bytes arrive, up to the limit and one portion.
-#[derive(Debug)]
 pub struct Decoder {
     buffer: BytesMut,
     /// `scanned <= buffer.len()`: the bytes of the payload in hand that hold neither START nor END.
@@ -34,7 +35,7 @@ pub struct Decoder {
 }
 
 /// What the decoder found next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Found {
     /// A payload of at most the limit, without its block characters.
     Payload(Bytes),
@@ -47,6 +48,17 @@ pub enum Found {
     },
     /// Something that the sender should not have written, and the byte of the stream where it stood.
     Odd(Oddity, u64),
+}
+
+/// Never what was read: it names patients.
+impl fmt::Debug for Found {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Payload(payload) => write!(formatter, "Payload([phi], {} bytes)", payload.len()),
+            Self::TooLong { length, .. } => write!(formatter, "TooLong([phi], {length} bytes)"),
+            Self::Odd(oddity, offset) => write!(formatter, "Odd({oddity:?}, {offset})"),
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -92,8 +92,8 @@ impl Door {
         if let Err(error) = set_options(&stream, &shared.settings) {
             return warn!(source = %shared.source, %peer, %error, "Connection closed: its options could not be set.");
         }
-        shared.counters.count(Count::ConnectionAccepted);
-        self.connections.spawn(converse(stream, peer, seat, self.acceptor.clone(), shared));
+        let open = Open::new(seat, &shared.counters);
+        self.connections.spawn(converse(stream, peer, open, self.acceptor.clone(), shared));
     }
 
     /// Lets connections finish, for as long as the settings say.
@@ -127,8 +127,27 @@ impl Door {
     }
 }
 
+/// The place of an open connection, which is counted as ended when it is given back.
+struct Open {
+    _seat: Seat,
+    counters: Arc<Counters>,
+}
+
+impl Open {
+    fn new(seat: Seat, counters: &Arc<Counters>) -> Self {
+        counters.count(Count::ConnectionAccepted);
+        Self { _seat: seat, counters: Arc::clone(counters) }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.counters.count(Count::ConnectionEnded);
+    }
+}
+
 /// One connection's whole life, from TLS to its end.
-async fn converse(stream: TcpStream, peer: SocketAddr, seat: Seat, acceptor: Option<TlsAcceptor>, shared: Arc<Shared>) {
+async fn converse(stream: TcpStream, peer: SocketAddr, open: Open, acceptor: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let source = Arc::clone(&shared.source);
     info!(%source, %peer, "Connection opened.");
     match acceptor {
@@ -139,7 +158,7 @@ async fn converse(stream: TcpStream, peer: SocketAddr, seat: Seat, acceptor: Opt
         }
     }
     info!(%source, %peer, "Connection closed.");
-    drop(seat);
+    drop(open);
 }
 
 async fn shake_hands(

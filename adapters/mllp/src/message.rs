@@ -9,6 +9,7 @@
 mod index;
 mod part;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -26,7 +27,6 @@ use index::Index;
 use part::Part;
 
 /// An HL7 v2 message in its usual encoding (ER7).
-#[derive(Debug)]
 pub struct Message {
     raw: Bytes,
     /// What `index` points into: `raw`, or its transcription where separators could not be told from text.
@@ -39,6 +39,13 @@ pub struct Message {
     charset: &'static Encoding,
     oddities: Vec<Oddity>,
     unknown_escapes: AtomicU32,
+}
+
+/// Never its text: it names patients.
+impl fmt::Debug for Message {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Message([phi], {} bytes)", self.raw().len())
+    }
 }
 
 impl Message {

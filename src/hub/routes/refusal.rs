@@ -19,7 +19,7 @@ pub(super) fn refused(refusal: &PublishRefusal, policy: &Policy) -> Problem {
             StatusCode::SERVICE_UNAVAILABLE
         }
     };
-    Problem::new(status, refusal.to_string())
+    Problem { kind: refusal.into(), ..Problem::new(status, refusal.to_string()) }
 }
 
 /// What a topic's refusal is over HTTP, by the mount's policy (POL-12, POL-13).

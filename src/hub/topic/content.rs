@@ -1,5 +1,6 @@
 //! What has been shared in a context: resources by type and id, changed as a whole or not at all (UPD-04, CLI-54).
 
+use std::fmt;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -9,10 +10,17 @@ use crate::fhircast::ResourceKey;
 use crate::fhircast::update::ContentChange;
 
 /// The content of one context, in the order in which it was added. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Content {
     resources: Arc<IndexMap<ResourceKey, Arc<RawValue>>>,
     bytes: usize,
+}
+
+/// Never the resources: they name patients.
+impl fmt::Debug for Content {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Content({} resources)", self.resources.len())
+    }
 }
 
 /// There would be more than there may be (UPD-13).

@@ -53,11 +53,13 @@ impl Webhook {
         let lease_seconds = Some(lease_seconds);
         let intent = Intent { mode: Mode::Subscribe, topic: &self.topic, events: &events, lease_seconds };
         if !self.sender.verify(&self.callback, intent).await {
+            self.hub.0.counters.webhooks_not_verified.add(1);
             info!(topic = %topic_digest(&self.topic), endpoint = %self.endpoint, "Webhook not verified.");
             // It may have ended meanwhile by itself.
             let _ = self.hub.unsubscribe(&self.topic, Target::Endpoint(self.endpoint), self.principal).await;
             return;
         }
+        self.hub.0.counters.webhooks_verified.add(1);
         self.tell_all().await;
     }
 
@@ -99,10 +101,12 @@ impl Webhook {
     async fn notify(&self, notification: Bytes, id: &str) {
         match self.sender.notify(&self.callback, notification, self.secret.as_ref()).await {
             Answer::Status(status) => {
+                self.hub.0.counters.webhook_calls_answered.add(1);
                 let verdict = acknowledgement::verdict_of(status);
                 self.hub.acknowledged(&self.topic, self.endpoint, Acknowledgement { id: id.to_owned(), verdict }).await;
             }
             Answer::NoAnswer => {
+                self.hub.0.counters.webhook_calls_unanswered.add(1);
                 debug!(topic = %topic_digest(&self.topic), endpoint = %self.endpoint, "Webhook is silent.")
             }
         }

@@ -14,8 +14,7 @@ use crate::store::records::{
     ContextRecord, EventRecord, SessionRecord, SubscriptionRecord, TopicRecord, WebhookRecord,
 };
 
-/// A topic with everything in it.
-#[derive(Debug)]
+/// A topic with everything in it. It has no `Debug`, as it names patients.
 pub struct StoredTopic {
     /// The topic.
     pub topic: TopicRecord,

@@ -57,8 +57,8 @@ pub struct MessageRow {
     pub again: Option<String>,
 }
 
-/// A message with everything that is known of it.
-#[derive(Clone, Debug)]
+/// A message with everything that is known of it. It has no `Debug`, as it names patients.
+#[derive(Clone)]
 pub struct Message {
     /// As in a list.
     pub row: MessageRow,

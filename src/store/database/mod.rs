@@ -177,6 +177,11 @@ impl Store {
         self.0.is_some()
     }
 
+    /// How many changes wait to be made durable.
+    pub fn waiting(&self) -> usize {
+        self.0.as_ref().map_or(0, |open| open.queue.max_capacity() - open.queue.capacity())
+    }
+
     /// Makes all of `transaction` durable, or nothing of it.
     ///
     /// # Errors
