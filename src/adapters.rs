@@ -3,10 +3,12 @@
 //! A configured adapter is checked, then bound, then run: all are checked before the first is bound, and all are bound
 //! before the first message is taken.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use fhircast_gateway_adapter_api::{BoxFuture, Clock, Fields, Grammar, Sink};
 use fhircast_gateway_mllp as mllp;
 use tokio::net::TcpListener;
@@ -57,6 +59,32 @@ fn hl7v2(bytes: &[u8]) -> Result<mllp::message::Message, String> {
     mllp::message::Message::read(payload.into(), policy).map_err(|refusal| refusal.to_string())
 }
 
+/// Reads the messages of one source again, as its adapter did when they came.
+#[derive(Clone)]
+pub struct SourceReader(Arc<mllp::Settings>);
+
+impl SourceReader {
+    /// The protocol whose field paths the source's mappings are written in.
+    pub fn protocol(&self) -> &'static str {
+        mllp::Hl7v2.protocol()
+    }
+
+    /// The fields of a message that was received as `raw`.
+    ///
+    /// # Errors
+    /// A sentence that says why these bytes are no such message.
+    pub fn read(&self, raw: Bytes) -> Result<Arc<dyn Fields>, String> {
+        let message = mllp::message::Message::read(raw, self.0.charset_policy());
+        message.map(|message| Arc::new(message) as Arc<dyn Fields>).map_err(|refusal| refusal.to_string())
+    }
+}
+
+impl fmt::Debug for SourceReader {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SourceReader({})", self.protocol())
+    }
+}
+
 /// An adapter whose settings are right.
 pub(crate) struct Adapter {
     name: Arc<str>,
@@ -69,8 +97,6 @@ pub(crate) struct BoundAdapter {
     pub name: Arc<str>,
     /// Where it listens.
     pub address: SocketAddr,
-    /// The protocol whose field paths its mappings are written in.
-    pub protocol: &'static str,
     listener: TcpListener,
     settings: Arc<mllp::Settings>,
 }
@@ -112,6 +138,11 @@ impl Adapter {
         self.settings.listen
     }
 
+    /// What reads its messages again.
+    pub(crate) fn reader(&self) -> SourceReader {
+        SourceReader(Arc::clone(&self.settings))
+    }
+
     /// Takes its address.
     ///
     /// # Errors
@@ -119,17 +150,16 @@ impl Adapter {
     pub(crate) async fn bind(self) -> io::Result<BoundAdapter> {
         let listener = TcpListener::bind(self.settings.listen).await?;
         let address = listener.local_addr()?;
-        Ok(BoundAdapter {
-            name: self.name,
-            address,
-            protocol: mllp::Hl7v2.protocol(),
-            listener,
-            settings: self.settings,
-        })
+        Ok(BoundAdapter { name: self.name, address, listener, settings: self.settings })
     }
 }
 
 impl BoundAdapter {
+    /// What reads its messages again.
+    pub(crate) fn reader(&self) -> SourceReader {
+        SourceReader(Arc::clone(&self.settings))
+    }
+
     /// Runs until `shutdown`, and then until what it has in hand is answered.
     pub(crate) fn run(
         self,

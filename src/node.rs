@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use fhircast_gateway_adapter_api::{Clock, Sink};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -253,7 +253,7 @@ impl Plan {
         }
         let admin_routes = Admin {
             sessions: Arc::clone(&node.sessions),
-            journal: Arc::clone(&node.journal),
+            gateway: Arc::clone(&node.gateway),
             hub_url: node.hub_url.as_str().into(),
             hub,
             mappings: Arc::clone(&node.mappings),
@@ -301,6 +301,7 @@ impl Node {
             audit,
             clock,
             source_clocks: SourceClocks::default(),
+            by_operator: Mutex::default(),
         };
         Ok(Self {
             hub_url,
@@ -515,7 +516,7 @@ fn load_tls(config: &Config, layers: &Layers, problems: &mut Problems) -> Option
 fn source_of(adapter: &BoundAdapter, config: &Config) -> (Arc<str>, Source) {
     let mapping = config.adapters.get(&*adapter.name).and_then(|adapter| adapter.mapping.clone());
     let mapping_required = config.adapters.get(&*adapter.name).is_some_and(|adapter| adapter.mapping_required);
-    (Arc::clone(&adapter.name), Source { protocol: adapter.protocol, mapping, mapping_required })
+    (Arc::clone(&adapter.name), Source { reader: adapter.reader(), mapping, mapping_required })
 }
 
 async fn bind(address: SocketAddr, purpose: &str, key: &str) -> Result<(TcpListener, SocketAddr), StartError> {

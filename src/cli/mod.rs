@@ -8,14 +8,16 @@ mod config;
 mod demo;
 mod listen;
 mod mapping;
+mod message_files;
 mod message_times;
 mod messages;
 mod notification;
-mod operator;
+mod operator_api;
 mod reload;
 mod run;
 mod send;
 mod sessions;
+mod store;
 mod terminal;
 mod verify;
 
@@ -25,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{DEFAULT, DEFAULT_NAME, Layer, Layers, Problem, Problems};
+use crate::config::{Config, DEFAULT, DEFAULT_NAME, Layer, Layers, Problem, Problems};
 use crate::node::StartError;
 
 /// Prefix of the environment variables that are settings.
@@ -68,6 +70,10 @@ enum Command {
     Subscribers(sessions::SubscribersArguments),
     /// Make the running gateway load its mappings again: all of them, or none if anything is wrong
     Reload(reload::ReloadArguments),
+    /// Find out what became of a message; have it handled again
+    Messages(Box<messages::MessagesArguments>),
+    /// Check or back up the store's database
+    Store(store::StoreArguments),
     /// Look at the audit log
     Audit(audit::AuditArguments),
     /// Print the effective configuration, and where each value comes from
@@ -159,6 +165,14 @@ fn dispatch(arguments: Arguments, environment: &[(String, String)]) -> Result<()
             layers(settings).and_then(|(layers, problems)| mapping::mapping(&arguments, &layers, problems))
         }
         Command::Verify(verify) => block_on(verify::verify(verify)),
+        Command::Messages(messages) => {
+            let operator = messages::system_user(environment);
+            layers(settings)
+                .and_then(|(layers, problems)| block_on(messages::messages(*messages, operator, &layers, problems)))
+        }
+        Command::Store(store) => {
+            layers(settings).and_then(|(layers, problems)| store::store(&store, &layers, problems))
+        }
         Command::Audit(audit) => {
             layers(settings).and_then(|(layers, problems)| audit::audit(&audit, &layers, problems))
         }
@@ -199,6 +213,12 @@ fn layers(settings: &SettingsArguments, environment: &[(String, String)]) -> Res
         }
     }
     Ok((layers, problems))
+}
+
+/// The configuration, where it is right.
+fn configured(layers: &Layers, mut problems: Problems) -> Result<Config, Failure> {
+    let config = Config::read(layers, &mut problems).filter(|_| problems.is_empty());
+    config.ok_or_else(|| Failure::Refused(problems.to_string()))
 }
 
 fn site_file(path: &std::path::Path, problems: &mut Problems) -> Result<Layer, Failure> {

@@ -2,8 +2,10 @@
 
 use clap::Args;
 
-use super::Failure;
-use super::operator::{ask, base, read, tell};
+use reqwest::StatusCode;
+
+use super::operator_api::{Answer, OperatorApi, read};
+use super::{Failure, configured};
 use crate::admin::ReloadAnswer;
 use crate::config::{Layers, Problems};
 use crate::loading::MappingsStatus;
@@ -20,15 +22,19 @@ pub(super) struct ReloadArguments {
 }
 
 pub(super) async fn reload(arguments: ReloadArguments, layers: &Layers, problems: Problems) -> Result<(), Failure> {
-    let base = base(layers, problems)?;
+    let api = OperatorApi::new(&configured(layers, problems)?)?;
     match arguments.status {
-        true => show_status(&ask(&format!("{base}/mappings"), &[]).await?, arguments.json),
-        false => reload_now(&base, arguments.json).await,
+        true => show_status(&api.get("/mappings", &[]).await?, arguments.json),
+        false => reload_now(&api, arguments.json).await,
     }
 }
 
-async fn reload_now(base: &str, json: bool) -> Result<(), Failure> {
-    let (done, body) = tell(&format!("{base}/mappings/reload")).await?;
+async fn reload_now(api: &OperatorApi, json: bool) -> Result<(), Failure> {
+    let Answer { status, body } = api.post("/mappings/reload", &()).await?;
+    let done = status.is_success();
+    if !done && status != StatusCode::UNPROCESSABLE_ENTITY {
+        return Err(Failure::Failed(format!("error: the gateway answered {status}: {}", body.trim())));
+    }
     let answer: ReloadAnswer = read(&body)?;
     if json {
         println!("{body}");

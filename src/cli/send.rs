@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Failure;
+use super::message_files::{self, Message};
 use super::message_times;
-use super::messages::{self, Message};
 use super::terminal::{Terminal, one_line};
 use crate::adapters::ClientTls;
 use crate::adapters::hl7_sender::{Acknowledgement, SendError, Sender, Target};
@@ -53,7 +53,7 @@ struct Tally {
 }
 
 pub(super) async fn send(arguments: SendArguments) -> Result<(), Failure> {
-    let mut messages = messages::read(&arguments.files)?;
+    let mut messages = message_files::read(&arguments.files)?;
     let now = timestamp(&System);
     if arguments.now {
         let time = message_times::spelt(now);

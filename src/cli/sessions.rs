@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::Failure;
-use super::operator::{ask, base, read};
+use super::operator_api::{OperatorApi, read};
 use super::terminal::one_line;
+use super::{Failure, configured};
 use crate::admin::{SessionList, TopicOf};
 use crate::config::{Layers, Problems};
 use crate::hub::{Acknowledges, ConnectionState, Subscriber};
@@ -24,11 +24,11 @@ pub(super) struct SessionsArguments {
 }
 
 pub(super) async fn sessions(arguments: SessionsArguments, layers: &Layers, problems: Problems) -> Result<(), Failure> {
-    let base = base(layers, problems)?;
+    let api = OperatorApi::new(&configured(layers, problems)?)?;
     let seat = [("user", arguments.user), ("workstation", arguments.workstation)];
     match seat.into_iter().find_map(|(key, name)| Some((key, name?))) {
-        Some((key, name)) => topic(&base, key, &name, arguments.json).await,
-        None => list(&base, arguments.json).await,
+        Some((key, name)) => topic(&api, key, &name, arguments.json).await,
+        None => list(&api, arguments.json).await,
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn subscribers(
     layers: &Layers,
     problems: Problems,
 ) -> Result<(), Failure> {
-    let body = ask(&format!("{}/subscribers", base(layers, problems)?), &[]).await?;
+    let body = OperatorApi::new(&configured(layers, problems)?)?.get("/subscribers", &[]).await?;
     let subscribers: Vec<Subscriber> = read(&body)?;
     if arguments.json {
         println!("{body}");
@@ -79,8 +79,8 @@ pub(super) async fn subscribers(
     Ok(())
 }
 
-async fn topic(base: &str, key: &str, name: &str, json: bool) -> Result<(), Failure> {
-    let body = ask(&format!("{base}/topic"), &[(key, name)]).await?;
+async fn topic(api: &OperatorApi, key: &str, name: &str, json: bool) -> Result<(), Failure> {
+    let body = api.get("/topic", &[(key, name)]).await?;
     let answer: TopicOf = read(&body)?;
     match json {
         true => println!("{body}"),
@@ -89,8 +89,8 @@ async fn topic(base: &str, key: &str, name: &str, json: bool) -> Result<(), Fail
     Ok(())
 }
 
-async fn list(base: &str, json: bool) -> Result<(), Failure> {
-    let body = ask(&format!("{base}/sessions"), &[]).await?;
+async fn list(api: &OperatorApi, json: bool) -> Result<(), Failure> {
+    let body = api.get("/sessions", &[]).await?;
     let answer: SessionList = read(&body)?;
     if json {
         println!("{body}");

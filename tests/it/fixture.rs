@@ -77,6 +77,16 @@ impl Gateway {
         Self { node: plan.start_with_key(Arc::new(clock), SiteKey::from_bytes(&[7; 32])).await.unwrap() }
     }
 
+    /// Starts one whose state is kept in the directory that `settings` name, so many seconds after the examples were sent, where
+    /// its clock stands still.
+    pub(crate) async fn kept(settings: &[&str], seconds: u64) -> Self {
+        let (layers, problems) = layers(None, settings);
+        let plan = Plan::check(&layers, problems).unwrap_or_else(|error| panic!("{error}"));
+        let sent: jiff::Timestamp = EXAMPLES_SENT.parse().unwrap();
+        let clock = Manual::at(SystemTime::from(sent) + Duration::from_secs(seconds));
+        Self { node: plan.start(Arc::new(clock)).await.unwrap() }
+    }
+
     /// Starts what is planned, on the day of the example messages.
     pub(crate) async fn start_plan(plan: Plan) -> Self {
         let node = plan.start_with_key(Arc::new(DayOfTheExamples::new()), SiteKey::from_bytes(&[7; 32])).await.unwrap();

@@ -16,6 +16,7 @@ mod language;
 mod main_job;
 mod mapping_tools;
 mod mappings;
+mod messages;
 mod old_news;
 mod reload;
 mod tls;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::Failure;
-use super::super::messages::{self, Message};
+use super::super::message_files::{self, Message};
 use super::super::terminal::Terminal;
 use super::{Format, count, failed, load, load_mappings, named};
 use crate::adapters::read_message;
@@ -62,7 +62,7 @@ pub(in crate::cli) fn diff(arguments: &DiffArguments, layers: &Layers, problems:
     let (config, set) = load(layers, problems)?;
     let from = arguments.side(&arguments.from, &set, &config.mappings.directory)?;
     let to = arguments.side(&arguments.to, &set, &config.mappings.directory)?;
-    let messages = messages::read(&arguments.messages)?;
+    let messages = message_files::read(&arguments.messages)?;
     let mut differing = Vec::new();
     for message in &messages {
         let changes = changes(&from.outcome(message)?, &to.outcome(message)?);

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::super::Failure;
-use super::super::messages::{self, Message};
+use super::super::message_files::{self, Message};
 use super::super::terminal::Terminal;
 use super::{Format, failed, load, named};
 use crate::adapters::read_message;
@@ -62,7 +62,7 @@ pub(in crate::cli) fn map(arguments: &MapArguments, layers: &Layers, problems: P
         return Ok(());
     }
     arguments.mapping.as_deref().map(|name| named(&set, name)).transpose()?;
-    let messages = messages::read(arguments.file.as_slice())?;
+    let messages = message_files::read(arguments.file.as_slice())?;
     if messages.is_empty() {
         return Err(failed("there is no message in it"));
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Failure;
+use super::{Failure, configured};
 use crate::config::{Config, Layers, Problems};
 use crate::loading::load as load_mappings;
 use crate::mapping::cases::CaseFile;
@@ -59,16 +59,15 @@ pub(super) enum Format {
 }
 
 /// The configuration, and the mappings of its directory.
-fn load(layers: &Layers, mut problems: Problems) -> Result<(Config, MappingSet), Failure> {
-    let config = Config::read(layers, &mut problems).filter(|_| problems.is_empty());
-    let config = config.ok_or_else(|| Failure::Refused(problems.to_string()))?;
+fn load(layers: &Layers, problems: Problems) -> Result<(Config, MappingSet), Failure> {
+    let config = configured(layers, problems)?;
     let loaded = load_mappings(&config.mappings.directory).map_err(StartError::from)?;
     print_warnings(&loaded.set);
     Ok((config, loaded.set))
 }
 
 /// On standard error, so that what a command gives can be read by another.
-fn print_warnings(set: &MappingSet) {
+pub(super) fn print_warnings(set: &MappingSet) {
     if set.warnings().count() > 0 {
         eprintln!("{}\n", set.warnings());
     }

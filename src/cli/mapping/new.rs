@@ -9,7 +9,7 @@ use clap::Args;
 use fhircast_gateway_adapter_api::Fields;
 
 use super::super::Failure;
-use super::super::messages;
+use super::super::message_files;
 use super::{failed, load};
 use crate::adapters::{GRAMMARS, HL7_CASES, anonymized, message_text, read_message};
 use crate::config::{Layers, Problems};
@@ -84,16 +84,16 @@ impl NewArguments {
     }
 
     fn samples(&self) -> Result<Vec<Owned>, Failure> {
-        let messages = messages::read(&self.from)?;
+        let messages = message_files::read(&self.from)?;
         if messages.is_empty() {
             return Err(failed("there is no message in these files"));
         }
-        let text = |message: &messages::Message| {
+        let text = |message: &message_files::Message| {
             message_text(&message.bytes).map_err(|reason| failed(format!("{}: {reason}", message.label)))
         };
         let texts = messages.iter().map(text).collect::<Result<Vec<String>, Failure>>()?;
         let texts = if self.anonymize { anonymized(&texts) } else { texts };
-        let sample = |(message, text): (messages::Message, String)| {
+        let sample = |(message, text): (message_files::Message, String)| {
             let fields = read_message(draft::PROTOCOL, text.as_bytes())
                 .map_err(|reason| failed(format!("{}: {reason}", message.label)))?;
             Ok(Owned { label: message.label, text, fields })

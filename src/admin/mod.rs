@@ -1,13 +1,15 @@
-//! The operator's API, on loopback: which sessions there are, which topic a user has, who follows, what became of the
-//! latest messages, which mappings are in force; and to load those again.
+//! The operator's API, on loopback: which sessions there are, which topic a user has, who follows; which mappings are in force, and
+//! to load those again; and what an operator does about messages, which only the running gateway can do.
 //!
 //! Serves only callers that name this machine as host, so that a web page the operator has open cannot read it by a name
-//! that it made point here.
+//! that it made point here; and no page of another origin, so that none can send anything blindly either.
+
+mod messages;
 
 use std::sync::Arc;
 
-use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -15,18 +17,18 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Diagnostic;
+use crate::gateway::Gateway;
 use crate::hub::{Hub, Subscriber};
 use crate::loading::{MappingsInForce, MappingsStatus};
 use crate::sessions::{Directory, Seat, Session};
-use crate::store::{Journal, Record};
 
 /// What the API shows.
 #[derive(Clone)]
 pub struct Admin {
     /// The sessions.
     pub sessions: Arc<Directory>,
-    /// The messages.
-    pub journal: Arc<Journal>,
+    /// What handles messages.
+    pub gateway: Arc<Gateway>,
     /// Where applications subscribe.
     pub hub_url: Arc<str>,
     /// The hub.
@@ -67,8 +69,8 @@ pub struct TopicOf {
 /// How many subscribers one answer holds at the most.
 const MOST_SUBSCRIBERS: usize = 10_000;
 
-/// How many messages one answer holds at the most.
-const MOST_MESSAGES: usize = 1000;
+/// The longest request that is read, in bytes.
+const MOST_BODY: usize = 16 << 10;
 
 impl Admin {
     /// The API's routes.
@@ -76,11 +78,14 @@ impl Admin {
         Router::new()
             .route("/sessions", get(sessions))
             .route("/topic", get(topic))
-            .route("/messages", get(messages))
+            .route("/messages/{id}/reprocess", post(messages::reprocess))
+            .route("/messages/{id}/handled", post(messages::handled))
             .route("/subscribers", get(subscribers))
             .route("/mappings", get(mappings))
             .route("/mappings/reload", post(reload_mappings))
             .with_state(self)
+            .layer(DefaultBodyLimit::max(MOST_BODY))
+            .layer(middleware::from_fn(no_foreign_page))
             .layer(middleware::from_fn(only_by_local_name))
     }
 }
@@ -104,11 +109,7 @@ async fn mappings(State(admin): State<Admin>) -> Json<MappingsStatus> {
     Json(admin.mappings.status())
 }
 
-async fn reload_mappings(State(admin): State<Admin>, headers: HeaderMap) -> Response {
-    // A page may send what it may not read; only a browser says where from.
-    if headers.contains_key(header::ORIGIN) {
-        return (StatusCode::FORBIDDEN, "not from a web page\n").into_response();
-    }
+async fn reload_mappings(State(admin): State<Admin>) -> Response {
     match admin.mappings.reload().await {
         Ok(status) => Json(ReloadAnswer { status, problems: Vec::new(), text: String::new() }).into_response(),
         Err(error) => {
@@ -116,18 +117,6 @@ async fn reload_mappings(State(admin): State<Admin>, headers: HeaderMap) -> Resp
             let answer = ReloadAnswer { status: admin.mappings.status(), problems, text };
             (StatusCode::UNPROCESSABLE_ENTITY, Json(answer)).into_response()
         }
-    }
-}
-
-#[derive(Deserialize)]
-struct MessagesQuery {
-    count: Option<usize>,
-}
-
-async fn messages(State(admin): State<Admin>, Query(query): Query<MessagesQuery>) -> Response {
-    match admin.journal.newest(query.count.unwrap_or(100).min(MOST_MESSAGES)) {
-        Ok(records) => Json::<Vec<Record>>(records).into_response(),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("the store cannot be read: {error}\n")).into_response(),
     }
 }
 
@@ -139,6 +128,21 @@ pub(crate) async fn only_by_local_name(headers: HeaderMap, request: Request, nex
     (StatusCode::MISDIRECTED_REQUEST, "ask by 127.0.0.1, [::1] or localhost\n").into_response()
 }
 
+/// Refuses pages of any origin but this very API's: what they send, the browser sends whether they may read the answer or not.
+async fn no_foreign_page(headers: HeaderMap, request: Request, next: Next) -> Response {
+    match headers.get(header::ORIGIN) {
+        Some(origin) if !is_own(origin, headers.get(header::HOST)) => {
+            (StatusCode::FORBIDDEN, "pages of other origins may not use the operator's API\n").into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+fn is_own(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    let origin = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
+    origin.zip(host.and_then(|host| host.to_str().ok())).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host))
+}
+
 fn is_local_host(host: &str) -> bool {
     let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
     let name = name.map_or(host, |(name, _)| name);
@@ -148,7 +152,7 @@ fn is_local_host(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_local_host;
+    use super::*;
 
     #[test]
     fn only_names_of_this_machine_are_answered() {
@@ -157,6 +161,21 @@ mod tests {
         }
         for host in ["evil.example", "evil.example:8081", "127.0.0.1.evil.example:8081", "10.0.0.1:8081", "", ":8081"] {
             assert!(!is_local_host(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_served_only_where_it_came_from_here() {
+        for (origin, host, expected) in [
+            ("http://127.0.0.1:8081", Some("127.0.0.1:8081"), true),
+            ("http://localhost:3000", Some("localhost:8081"), false),
+            ("https://127.0.0.1:8081", Some("127.0.0.1:8081"), false),
+            ("http://evil.example", Some("127.0.0.1:8081"), false),
+            ("null", Some("127.0.0.1:8081"), false),
+            ("http://127.0.0.1:8081", None, false),
+        ] {
+            let host = host.map(HeaderValue::from_static);
+            assert_eq!(is_own(&HeaderValue::from_static(origin), host.as_ref()), expected, "{origin}");
         }
     }
 }
