@@ -15,9 +15,10 @@ pub(super) async fn run(layers: Layers, problems: Problems) -> Result<(), Failur
     let plan = Plan::check(&layers, problems)?;
     telemetry::start(plan.log_filter()).map_err(|error| Failure::Refused(format!("error: {error}")))?;
     let (mut interrupt, mut terminate) = (stop_signal(SignalKind::interrupt())?, stop_signal(SignalKind::terminate())?);
+    // Before anybody can know that it runs: a signal that nobody waits for ends the process.
+    let mut hang_up = stop_signal(SignalKind::hangup())?;
     let node = plan.start(Arc::new(System)).await?;
     say(&format!("fhircast-gateway {} is running\n\n{node}\nCtrl-C ends it.", env!("CARGO_PKG_VERSION")));
-    let mut hang_up = stop_signal(SignalKind::hangup())?;
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,
