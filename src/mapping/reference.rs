@@ -21,6 +21,16 @@ pub fn about(word: &str) -> Option<String> {
     found.into_iter().find(|found| !found.is_empty() && !word.is_empty()).map(|found| found.join("\n"))
 }
 
+/// What the table of a file's keys says of `key`.
+pub(crate) fn of_key(key: &str) -> Option<&'static str> {
+    let section = sections(REFERENCE).into_iter().find(|section| section.title() == "What a file holds")?;
+    section.lines.into_iter().find_map(|line| {
+        let (names, says) = line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | ")?;
+        let name = |name: &str| name.trim_matches(['`', '[', ']', ' ']).split('.').next() == Some(key);
+        names.split(',').any(name).then_some(says)
+    })
+}
+
 /// The headings of the reference, for who looks for one.
 pub fn headings() -> impl Iterator<Item = &'static str> {
     sections(REFERENCE).into_iter().map(|section| section.heading.trim_start_matches(['#', ' ']))
@@ -130,6 +140,8 @@ mod tests {
         assert!(about("zone").unwrap().contains("| `zone` | the time zone"));
         assert_eq!(about("xylophone"), None);
         assert_eq!(about(" "), None);
+        assert!(of_key("merge").is_some_and(|says| says.starts_with("`when`, `each`, `identifier`: which")));
+        assert_eq!(of_key("abuot"), None);
         assert!(headings().any(|heading| heading == "Conditions"));
     }
 }

@@ -4,6 +4,7 @@ mod check;
 mod diff;
 mod map;
 mod reference;
+mod schema;
 mod test;
 
 use std::fs;

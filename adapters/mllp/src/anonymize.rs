@@ -1,9 +1,9 @@
-//! Sample messages without the people in them: names, numbers, dates of birth, addresses and telephone numbers are replaced
-//! by invented ones of the same shape.
+//! Sample messages without the people in them, patients and staff: names, numbers, dates of birth, addresses and telephone
+//! numbers are replaced by invented ones of the same shape, and free text by a text that says nothing.
 //!
 //! What is invented depends on the order in which values appear, never on the values: nothing can be reckoned back, and the
-//! same samples always give the same. One value is replaced alike wherever it stands. Notes, results and segments of the
-//! sender's own are searched for values known from elsewhere, and otherwise stay: a person must look at them.
+//! same samples always give the same. One value is replaced alike wherever it stands. Results and segments of the sender's own
+//! are searched for values known from elsewhere, and otherwise stay, as do all other dates: a person must look at them.
 
 mod fields;
 mod invent;
@@ -28,6 +28,14 @@ struct Field<'m> {
     segment: &'m str,
     number: usize,
     text: &'m str,
+    /// The second field, which in OBX says of what type the result is.
+    second: &'m str,
+}
+
+impl Field<'_> {
+    fn kind(&self) -> Option<Kind> {
+        kind_of(self.segment, self.number, self.second)
+    }
 }
 
 /// What has been replaced by what.
@@ -52,11 +60,12 @@ fn each_field(message: &str, mut change: impl FnMut(&Field<'_>, &Separators) -> 
             continue;
         };
         let (content, end) = line.split_at(line.trim_end_matches(['\r', '\n']).len());
+        let second = content.split(char::from(separators.field)).nth(2).unwrap_or_default();
         for (number, text) in content.split(char::from(separators.field)).enumerate() {
             if number > 0 {
                 changed.push(char::from(separators.field));
             }
-            let new = change(&Field { segment, number, text }, separators).filter(|_| number > 0);
+            let new = change(&Field { segment, number, text, second }, separators).filter(|_| number > 0);
             changed.push_str(new.as_deref().unwrap_or(text));
         }
         changed.push_str(end);
@@ -74,12 +83,17 @@ fn separators(message: &str) -> Option<Separators> {
 impl People {
     /// A field of which it is known whom or what it names.
     fn known_field(&mut self, field: &Field<'_>, separators: &Separators) -> Option<String> {
-        let kind = kind_of(field.segment, field.number)?;
+        let kind = field.kind()?;
+        if kind == Kind::Text {
+            return Some(if is_nothing(field.text) { field.text.to_owned() } else { SAYS_NOTHING.to_owned() });
+        }
         Some(rejoined(field.text, separators.repetition, |_, repetition| {
             rejoined(repetition, separators.component, |component, text| {
-                rejoined(text, separators.subcomponent, |_, part| match kind.of_component(component) {
-                    Some(kind) => self.replaced(kind, part),
-                    None => part.to_owned(),
+                rejoined(text, separators.subcomponent, |subcomponent, part| {
+                    match kind.of_part(component, subcomponent) {
+                        Some(kind) => self.replaced(kind, part),
+                        None => part.to_owned(),
+                    }
                 })
             })
         }))
@@ -87,7 +101,7 @@ impl People {
 
     /// Any other field: a value that names somebody may stand there again.
     fn other_field(&self, field: &Field<'_>) -> Option<String> {
-        if kind_of(field.segment, field.number).is_some() {
+        if field.kind().is_some() {
             return None;
         }
         let replace = |text: String, (known, new): (&String, &String)| replaced_words(&text, known, new);
@@ -98,8 +112,7 @@ impl People {
     }
 
     fn replaced(&mut self, kind: Kind, text: &str) -> String {
-        // `""` says that something is gone.
-        if text.trim().is_empty() || text == "\"\"" {
+        if is_nothing(text) {
             return text.to_owned();
         }
         let key = (kind, text.to_owned());
@@ -128,6 +141,14 @@ impl People {
         self.taken.insert(new.clone());
         new
     }
+}
+
+/// What stands in the place of free text, in which anybody may be named.
+const SAYS_NOTHING: &str = "Invented text";
+
+/// `""` says that something is gone.
+fn is_nothing(text: &str) -> bool {
+    text.trim().is_empty() || text == "\"\""
 }
 
 /// Shorter values are not looked for elsewhere: too much else is spelt like them.
@@ -164,9 +185,13 @@ mod tests {
     const MESSAGE: &str = "MSH|^~\\&|ACME|MAIN|||20260504||ADT^A04|1|P|2.5\r\
         PID|1||0044556^^^LAKESIDE^MR~123-45-6789^^^USSSA^SS||OKAFOR^Ngozi^A^^Dr.^^L||19700412|F|||12 Lake St&Lake St^Apt 4^Chicago^IL^60611^USA^H||(312) 555-7788^PRN^PH^ngozi@mail.com\r\
         NK1|1|Okafor^Chidi|SPO|\"\"\r\
-        PV1|1|O|RAD^^^MAIN\r\
-        OBX|1|TX|N||seen by Dr. Lind: OKAFOR, 0044556; not OKAFORS\r\
-        ZPI|0044556|OPEN\r";
+        PV1|1|O|RAD^^^MAIN||||4711^Lindqvist^Maria^^^Dr.\r\
+        OBR|1|||CT||||||||||||||||||||||||||||4711&Lindqvist&Maria\r\
+        NTE|1||Mrs. Okafor was here\r\
+        OBX|1|TX|N||seen by Dr. Lind\r\
+        OBX|2|ST|N||OKAFOR, 0044556; not OKAFORS\r\
+        ZDS|2.25.312345678901234567890\r\
+        ZPI|0044556|OPEN|4711\r";
 
     fn anonymous(message: &str) -> String {
         anonymized(&[message.to_owned()]).remove(0)
@@ -182,7 +207,7 @@ mod tests {
         let both = anonymized(&[MESSAGE.to_owned(), MESSAGE.replace("0044556", "0044557")]);
         let number = |message: &str| message.split("||").find_map(|it| it.strip_prefix("00")).unwrap()[..5].to_owned();
         assert_ne!(number(&both[0]), number(&both[1]));
-        assert!(both[0].contains(&format!("ZPI|00{}|OPEN", number(&both[0]))), "{}", both[0]);
+        assert!(both[0].contains(&format!("ZPI|00{}|OPEN|", number(&both[0]))), "{}", both[0]);
         assert_eq!(both[0], anonymous(MESSAGE), "the same again");
     }
 

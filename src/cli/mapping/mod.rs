@@ -5,6 +5,7 @@ mod diff;
 mod map;
 mod new;
 mod reference;
+mod schema;
 mod test;
 
 use std::path::Path;
@@ -36,6 +37,8 @@ enum MappingCommand {
     New(new::NewArguments),
     /// Show what would change for messages if B took the place of A
     Diff(diff::DiffArguments),
+    /// Print a JSON Schema of mapping files, for editors
+    Schema,
     /// Print the language's reference, or what it says of a word
     Reference(reference::ReferenceArguments),
 }
@@ -44,6 +47,7 @@ pub(super) fn mapping(arguments: &MappingArguments, layers: &Layers, problems: P
     match &arguments.command {
         MappingCommand::New(new) => new::new(new, layers, problems),
         MappingCommand::Diff(diff) => diff::diff(diff, layers, problems),
+        MappingCommand::Schema => schema::show(),
         MappingCommand::Reference(reference) => reference::show(reference),
     }
 }

@@ -27,7 +27,7 @@ pub(in crate::cli) struct NewArguments {
     /// HL7 v2 messages that it is to be made of; repeatable
     #[arg(long, value_name = "FILE", required = true)]
     from: Vec<PathBuf>,
-    /// Put invented patients in the place of those in the samples
+    /// Put invented people in the place of those in the samples
     #[arg(long)]
     anonymize: bool,
 }

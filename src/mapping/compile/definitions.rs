@@ -13,7 +13,7 @@ use super::super::futile;
 use super::super::names::Names;
 use super::super::parse::{self, Mistake};
 use super::super::table::{LookupTable, Meaning};
-use super::{Compiler, text_of};
+use super::{Compiler, keys, text_of};
 
 impl<'c> Compiler<'c> {
     pub(super) fn names(&mut self, root: &Table, grammar: &'c dyn Grammar, partial: bool) -> Names<'c> {
@@ -122,9 +122,9 @@ impl<'c> Compiler<'c> {
 
     /// A FHIR Coding as JSON; its system may be a name.
     fn coding(&mut self, coding: &Table, names: &Names<'_>) -> Option<String> {
-        self.only_keys(coding, &["system", "code", "display"], "a code");
+        self.only_keys(coding, &keys::CODE, "a code");
         let mut members = serde_json::Map::new();
-        for key in ["system", "code", "display"] {
+        for key in keys::CODE {
             let Some(text) = text_of(coding.get(key)) else { continue };
             let value = names.text(&text.text).filter(|_| key == "system").unwrap_or_else(|| text.text.clone());
             members.insert(key.to_owned(), value.into());

@@ -3,9 +3,7 @@
 use super::super::diagnostics::Problem;
 use super::super::file::{Item, Kind, Table};
 use super::super::retire::MergeRule;
-use super::FileCompiler;
-
-const KEYS: [&str; 4] = ["each", "when", "identifier", "append"];
+use super::{FileCompiler, keys};
 
 impl FileCompiler<'_, '_> {
     pub(super) fn merges(&mut self, root: &Table) -> Vec<MergeRule> {
@@ -22,7 +20,7 @@ impl FileCompiler<'_, '_> {
             self.problem(Problem::new(item.place, "a merge is a table: write [[merge]]"));
             return None;
         };
-        self.compiler.only_keys(table, &KEYS, "[[merge]]");
+        self.compiler.only_keys(table, &keys::MERGE, "[[merge]]");
         let each = table.get("each").and_then(|entry| self.path_entry(entry));
         let when = table.get("when").and_then(|entry| Some((entry, self.condition(entry)?.value)));
         if let Some((entry, when)) = &when {

@@ -6,6 +6,7 @@
 mod age;
 mod definitions;
 mod event_context;
+pub(crate) mod keys;
 mod merge_rule;
 mod resource;
 
@@ -28,26 +29,6 @@ use super::source::{Place, Sources};
 use crate::fhircast::EventName;
 
 pub(crate) use event_context::EventContext;
-
-/// The keys of a file.
-const FILE_KEYS: [&str; 15] = [
-    "extends",
-    "protocol",
-    "about",
-    "zone",
-    "occurred",
-    "not_after",
-    "events",
-    "accept",
-    "session",
-    "constant",
-    "expression",
-    "event",
-    "merge",
-    "context",
-    "table",
-];
-const EVENT_KEYS: [&str; 6] = ["name", "each", "when", "not_after", "session", "context"];
 
 /// Compiles one file after another, and keeps what is wrong with them.
 pub(crate) struct Compiler<'c> {
@@ -77,14 +58,18 @@ impl<'c> Compiler<'c> {
     /// The plan of `root`. None if it has no protocol that is known here; mistakes are in `problems` in any case. Of a `partial`
     /// tree, which lacks what it extends, only that is reported which is wrong whatever is missing; its plan is of no use.
     pub(crate) fn compile(&mut self, root: &Table, file: usize, partial: bool) -> Option<Compiled> {
-        self.only_keys(root, &FILE_KEYS, "a mapping");
+        self.only_keys(root, &keys::FILE, "a mapping");
+        self.events_key(root);
         let (protocol, grammar) = self.protocol(root, file, partial)?;
         let names = self.names(root, grammar, partial);
         let mut compiler = FileCompiler { compiler: self, names, root, own_resources: Vec::new() };
         let resources = compiler.resources(root);
         let mut plan = Plan {
             protocol,
-            about: text_of(root.get("about")).map(|text| text.text.clone()),
+            about: root
+                .get("about")
+                .and_then(|entry| compiler.compiler.expect_text(entry))
+                .map(|text| text.text.clone()),
             accept: compiler.accept(root),
             session: compiler.session(root),
             occurred: compiler.occurred(root),
@@ -121,6 +106,16 @@ impl<'c> Compiler<'c> {
             return only;
         };
         Some((text.text.clone(), *grammar))
+    }
+
+    /// `events` says one thing, or is not there.
+    fn events_key(&mut self, root: &Table) {
+        let Some(entry) = root.get("events") else { return };
+        if let Some(text) = self.expect_text(entry).filter(|text| text.text != "replace") {
+            let problem = Problem::new(text.whole(), format!("`events` cannot be `{}`", text.text));
+            self.problems
+                .push(problem.help("write \"replace\", or leave it out: then those of the extended file count too"));
+        }
     }
 
     /// Reports keys that mean nothing where they stand.
@@ -167,7 +162,7 @@ impl FileCompiler<'_, '_> {
     fn accept(&mut self, root: &Table) -> Option<Placed<Condition>> {
         let entry = root.get("accept")?;
         let table = self.compiler.expect_table(entry)?;
-        self.compiler.only_keys(table, &["when"], "[accept]");
+        self.compiler.only_keys(table, &keys::ACCEPT, "[accept]");
         let Some(when) = table.get("when") else {
             let help = "write when = '…'; or leave [accept] out, and name the mapping at its listener";
             self.problem(Problem::new(entry.place, "[accept] does not say for which messages").help(help));
@@ -182,7 +177,7 @@ impl FileCompiler<'_, '_> {
     fn session(&mut self, of: &Table) -> SessionPlan {
         let Some(entry) = of.get("session") else { return SessionPlan::default() };
         let Some(table) = self.compiler.expect_table(entry) else { return SessionPlan::default() };
-        self.compiler.only_keys(table, &["user", "workstation"], "[session]");
+        self.compiler.only_keys(table, &keys::SESSION, "[session]");
         let mut template = |key: &str| table.get(key).and_then(|entry| self.template_entry(entry));
         let plan = SessionPlan { user: template("user"), workstation: template("workstation") };
         if let (Some(user), Some(text)) = (&plan.user, text_of(table.get("user"))) {
@@ -207,7 +202,7 @@ impl FileCompiler<'_, '_> {
             self.problem(Problem::new(item.place, "an event is a table: write [[event]]"));
             return None;
         };
-        self.compiler.only_keys(table, &EVENT_KEYS, "[[event]]");
+        self.compiler.only_keys(table, &keys::EVENT, "[[event]]");
         let Some(name) = table.get("name") else {
             self.problem(Problem::new(item.place, "the event has no name").help("write name = \"Patient-open\", say"));
             return None;

@@ -5,10 +5,7 @@ use super::super::diagnostics::{Problem, did_you_mean};
 use super::super::fhir::{Checker, r4};
 use super::super::file::{Entry, Item, Kind, Table};
 use super::super::plan::{Element, Member, Node, Object, Placed, ResourcePlan};
-use super::{FileCompiler, text_of};
-
-/// Keys that steer the language, and are no members of the resource.
-const STEERING: [&str; 3] = ["append", "each", "when"];
+use super::{FileCompiler, keys, text_of};
 
 impl FileCompiler<'_, '_> {
     /// The resources of `[context]`, in order. Afterwards their ids can be named.
@@ -101,7 +98,7 @@ impl FileCompiler<'_, '_> {
             Some(entry) => Some(self.condition(entry)?),
             None => None,
         };
-        let written = table.entries.iter().filter(|entry| !STEERING.contains(&entry.key.as_str()));
+        let written = table.entries.iter().filter(|entry| !keys::STEERING.contains(&entry.key.as_str()));
         let members: Vec<Member> = written.filter_map(|entry| self.member(entry)).collect();
         let reads_message = members.iter().any(|member| member.node.reads_message());
         // An identifier without a value identifies nothing.

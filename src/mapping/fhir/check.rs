@@ -3,6 +3,7 @@
 //! Reports only what is certain to be wrong in what comes out. What a message will hold is not known here; which texts a
 //! table or a literal can give is.
 
+use super::super::compile::keys::STEERING;
 use super::super::diagnostics::{Problem, did_you_mean, nearest};
 use super::super::expression::{Expression, Part, Template};
 use super::super::file::{Entry, Item, Kind, Table, Text};
@@ -11,9 +12,6 @@ use super::super::parse;
 use super::super::source::{Place, Sources};
 use super::given::{self, Given, Source};
 use super::{Element, Json, Model, Type, literal, r4};
-
-/// Keys that steer the language, and are no elements.
-const STEERING: [&str; 3] = ["append", "each", "when"];
 
 /// The check of one mapping.
 pub(crate) struct Checker<'c> {

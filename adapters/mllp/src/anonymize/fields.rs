@@ -13,17 +13,23 @@ pub(super) enum Kind {
     Id,
     /// A person (XPN).
     Person,
+    /// One of the staff (XCN): the number is the user's name, too.
+    Staff,
+    /// One of the staff, with when and where (NDL).
+    StaffAndPlace,
     Street,
     /// A telephone number or mail address (XTN).
     Telecom,
+    /// Free text.
+    Text,
     /// A DICOM UID.
     Uid,
 }
 
-use Kind::{Address, City, Date, Id, Person, Telecom, Uid};
+use Kind::{Address, City, Date, Id, Person, Staff, StaffAndPlace, Telecom, Text, Uid};
 
 /// The fields of each segment that name somebody, or something that is somebody's alone.
-const FIELDS: [(&str, &[(usize, Kind)]); 14] = [
+const FIELDS: [(&str, &[(usize, Kind)]); 20] = [
     (
         "PID",
         &[
@@ -83,28 +89,60 @@ const FIELDS: [(&str, &[(usize, Kind)]); 14] = [
     ("IN1", &[(16, Person), (18, Date), (19, Address), (36, Id), (49, Id)]),
     ("IN2", &[(1, Id), (2, Id), (6, Id), (8, Id), (25, Id), (26, Id), (61, Id), (63, Telecom)]),
     ("MRG", &[(1, Id), (2, Id), (3, Id), (4, Id), (5, Id), (6, Id), (7, Person)]),
-    ("PV1", &[(5, Id), (19, Id), (50, Id)]),
-    ("ORC", &[(2, Id), (3, Id), (4, Id)]),
-    ("OBR", &[(2, Id), (3, Id), (18, Id)]),
+    ("PV1", &[(5, Id), (7, Staff), (8, Staff), (9, Staff), (17, Staff), (19, Id), (50, Id), (52, Staff)]),
+    ("ORC", &[(2, Id), (3, Id), (4, Id), (10, Staff), (11, Staff), (12, Staff), (14, Telecom), (19, Staff)]),
+    (
+        "OBR",
+        &[
+            (2, Id),
+            (3, Id),
+            (10, Staff),
+            (13, Text),
+            (16, Staff),
+            (17, Telecom),
+            (18, Id),
+            (28, Staff),
+            (32, StaffAndPlace),
+            (33, StaffAndPlace),
+            (34, StaffAndPlace),
+            (35, StaffAndPlace),
+        ],
+    ),
+    ("OBX", &[(5, Text), (16, Staff)]),
+    ("EVN", &[(5, Staff)]),
+    ("NTE", &[(3, Text)]),
+    ("SCH", &[(12, Staff), (13, Telecom), (16, Staff), (17, Telecom), (20, Staff), (21, Telecom)]),
+    ("AIP", &[(3, Staff)]),
+    ("ROL", &[(4, Staff), (11, Address), (12, Telecom)]),
     ("IPC", &[(1, Id), (3, Uid)]),
     ("ZDS", &[(1, Uid)]),
-    ("TXA", &[(12, Id), (13, Id), (15, Id)]),
+    (
+        "TXA",
+        &[(5, Staff), (9, Staff), (10, Staff), (11, Staff), (12, Id), (13, Id), (15, Id), (22, Staff), (23, Staff)],
+    ),
     ("ACC", &[(11, Address)]),
-    ("PD1", &[(14, Id)]),
+    ("PD1", &[(4, Staff), (14, Id)]),
 ];
 
-/// What field `number` of `segment` names, if it names somebody.
-pub(super) fn kind_of(segment: &str, number: usize) -> Option<Kind> {
+/// Types of results (OBX-2) that may say anything: texts, documents, references to them.
+const TEXTS: [&str; 4] = ["ED", "FT", "RP", "TX"];
+
+/// What field `number` of `segment` names, if it names somebody; `second` is the segment's second field.
+pub(super) fn kind_of(segment: &str, number: usize, second: &str) -> Option<Kind> {
     let (_, fields) = FIELDS.iter().find(|(id, _)| *id == segment)?;
-    fields.iter().find(|(known, _)| *known == number).map(|(_, kind)| *kind)
+    let (_, kind) = fields.iter().find(|(known, _)| *known == number)?;
+    let is_code = segment == "OBX" && *kind == Text && !TEXTS.contains(&second);
+    (!is_code).then_some(*kind)
 }
 
 impl Kind {
-    /// What component `number` of such a field names; nothing where it is a code, a type, an authority.
-    pub(super) fn of_component(self, number: usize) -> Option<Kind> {
-        match (self, number) {
-            (Self::Person, 1) => Some(Self::Family),
-            (Self::Person, 2 | 3) => Some(Self::Given),
+    /// What this part of a component of such a field names; nothing where it is a code, a type, an authority.
+    pub(super) fn of_part(self, component: usize, subcomponent: usize) -> Option<Kind> {
+        match (self, component) {
+            (Self::Person, 1) | (Self::Staff, 2) => Some(Self::Family),
+            (Self::Person, 2 | 3) | (Self::Staff, 3 | 4) => Some(Self::Given),
+            (Self::StaffAndPlace, 1) => Self::Staff.of_part(subcomponent, 1),
+            (Self::Staff, 1) => Some(Self::Id),
             (Self::Address, 1 | 2) => Some(Self::Street),
             (Self::Address, 3 | 8 | 9) => Some(Self::City),
             (Self::Address, 5) => Some(Self::Id),

@@ -32,7 +32,7 @@ pub(super) fn like(kind: Kind, text: &str, count: usize) -> String {
         Kind::Date => date(text, count),
         Kind::Telecom => telecom(text, count),
         Kind::Uid => uid(text, count),
-        Kind::Id => shaped(text, count),
+        Kind::Id | Kind::Staff | Kind::StaffAndPlace | Kind::Text => shaped(text, count),
     }
 }
 
@@ -95,13 +95,14 @@ fn telecom(text: &str, count: usize) -> String {
     text.chars().map(|it| if it.is_ascii_digit() { number.next().unwrap_or(it) } else { it }).collect()
 }
 
-/// The root says who assigned it, and stays; no part of it begins with a zero.
+/// The root says who assigned it, and stays; no part of it begins with a zero. That of UIDs made of UUIDs is short.
 fn uid(text: &str, count: usize) -> String {
     let mut random = Random::new(count);
+    let root = if text.starts_with("2.25.") { 2 } else { ROOT };
     let mut dots = 0;
     let digit = |character: char| {
         dots += usize::from(character == '.');
-        match character.is_ascii_digit() && dots >= ROOT {
+        match character.is_ascii_digit() && dots >= root {
             true => letter(b'1', random.below(9)),
             false => character,
         }
@@ -169,6 +170,7 @@ mod tests {
         assert_eq!(like(Kind::Date, "1970", 0).len(), 4);
         assert!(like(Kind::Date, "197004120815-0600", 3).ends_with("0000-0000"));
         assert!(like(Kind::Uid, "1.2.826.0.1.3680043.9.7133.1", 0).starts_with("1.2.826.0.1.3680043."));
+        assert!(!like(Kind::Uid, "2.25.3123456789", 0).contains("3123456789"));
         assert_eq!(like(Kind::Given, "N", 0).len(), 1);
         assert_eq!(like(Kind::Family, "Okafor", 12), "Ashdowna");
     }
