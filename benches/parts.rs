@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fhircast_gateway::fhircast::{Event, NewEvent};
+use fhircast_gateway::loading::load;
 use fhircast_gateway::mapping::{MappingSet, SourceFile, shipped};
-use fhircast_gateway::node::load_mappings;
 use fhircast_gateway_adapter_api::{Fields as _, Grammar as _, Path as FieldPath};
 use fhircast_gateway_mllp::Hl7v2;
 use fhircast_gateway_mllp::frame::{Decoder, encode};
@@ -33,7 +33,7 @@ fn main() {
     let policy = Settings::default().charset_policy();
     let message = Message::read(payload.clone(), policy).unwrap();
     let paths: Vec<FieldPath> = FIELDS.iter().map(|path| Hl7v2.path(path).unwrap()).collect();
-    let set = load_mappings(Path::new("")).unwrap_or_else(|error| panic!("{error}"));
+    let set = load(Path::new("")).unwrap_or_else(|error| panic!("{error}")).set;
     let mapping = set.mapping("vendors/acme-ris").unwrap();
 
     let files = many_mappings();

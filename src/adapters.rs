@@ -3,15 +3,18 @@
 //! A configured adapter is checked, then bound, then run: all are checked before the first is bound, and all are bound
 //! before the first message is taken.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use fhircast_gateway_adapter_api::{BoxFuture, Clock, Fields, Grammar, Sink};
 use fhircast_gateway_mllp as mllp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use fhircast_gateway_mllp::anonymize::anonymized;
 pub(crate) use fhircast_gateway_mllp::sender as hl7_sender;
 pub(crate) use fhircast_gateway_mllp::tls::ClientTls;
 
@@ -38,11 +41,48 @@ pub fn read_message(protocol: &str, bytes: &[u8]) -> Result<Arc<dyn Fields>, Str
     }
 }
 
+/// One message of HL7 v2 as text, segments on lines of their own.
+///
+/// # Errors
+/// A sentence that says why these bytes are no such message.
+pub(crate) fn message_text(bytes: &[u8]) -> Result<String, String> {
+    Ok(hl7v2(bytes)?.decoded().replace('\r', "\n"))
+}
+
 fn read_hl7v2(bytes: &[u8]) -> Result<Arc<dyn Fields>, String> {
+    Ok(Arc::new(hl7v2(bytes)?))
+}
+
+fn hl7v2(bytes: &[u8]) -> Result<mllp::message::Message, String> {
     let payload = hl7_sender::with_segment_ends(bytes);
     let policy = mllp::Settings::default().charset_policy();
-    let message = mllp::message::Message::read(payload.into(), policy).map_err(|refusal| refusal.to_string())?;
-    Ok(Arc::new(message))
+    mllp::message::Message::read(payload.into(), policy).map_err(|refusal| refusal.to_string())
+}
+
+/// Reads the messages of one source again, as its adapter did when they came.
+#[derive(Clone)]
+pub struct SourceReader(Arc<mllp::Settings>);
+
+impl SourceReader {
+    /// The protocol whose field paths the source's mappings are written in.
+    pub fn protocol(&self) -> &'static str {
+        mllp::Hl7v2.protocol()
+    }
+
+    /// The fields of a message that was received as `raw`.
+    ///
+    /// # Errors
+    /// A sentence that says why these bytes are no such message.
+    pub fn read(&self, raw: Bytes) -> Result<Arc<dyn Fields>, String> {
+        let message = mllp::message::Message::read(raw, self.0.charset_policy());
+        message.map(|message| Arc::new(message) as Arc<dyn Fields>).map_err(|refusal| refusal.to_string())
+    }
+}
+
+impl fmt::Debug for SourceReader {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SourceReader({})", self.protocol())
+    }
 }
 
 /// An adapter whose settings are right.
@@ -76,8 +116,6 @@ pub(crate) struct BoundAdapter {
     pub name: Arc<str>,
     /// Where it listens.
     pub address: SocketAddr,
-    /// The protocol whose field paths its mappings are written in.
-    pub protocol: &'static str,
     listener: TcpListener,
     settings: Arc<mllp::Settings>,
     counters: Arc<mllp::Counters>,
@@ -120,6 +158,11 @@ impl Adapter {
         self.settings.listen
     }
 
+    /// What reads its messages again.
+    pub(crate) fn reader(&self) -> SourceReader {
+        SourceReader(Arc::clone(&self.settings))
+    }
+
     /// Takes its address.
     ///
     /// # Errors
@@ -127,18 +170,17 @@ impl Adapter {
     pub(crate) async fn bind(self) -> io::Result<BoundAdapter> {
         let listener = TcpListener::bind(self.settings.listen).await?;
         let address = listener.local_addr()?;
-        Ok(BoundAdapter {
-            name: self.name,
-            address,
-            protocol: mllp::Hl7v2.protocol(),
-            listener,
-            settings: self.settings,
-            counters: Arc::default(),
-        })
+        let counters = Arc::default();
+        Ok(BoundAdapter { name: self.name, address, listener, settings: self.settings, counters })
     }
 }
 
 impl BoundAdapter {
+    /// What reads its messages again.
+    pub(crate) fn reader(&self) -> SourceReader {
+        SourceReader(Arc::clone(&self.settings))
+    }
+
     /// What it counts.
     pub(crate) fn figures(&self) -> AdapterFigures {
         AdapterFigures { name: Arc::clone(&self.name), counters: Arc::clone(&self.counters) }

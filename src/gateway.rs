@@ -6,6 +6,7 @@ mod age;
 mod answer;
 mod handled;
 mod merged;
+mod reprocess;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,10 +14,12 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use fhircast_gateway_adapter_api::{BoxFuture, Clock, Fault, Inbound, Outcome, Sink};
+use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use self::handled::Handled;
+use crate::adapters::SourceReader;
 use crate::audit::{Action, Agent, AuditLog, Entry, PatientWords};
 use crate::config::{Merged, Nobody};
 use crate::fhircast::{NewEvent, patient_identifiers};
@@ -27,11 +30,12 @@ use crate::store::{Admission, Journal, MessageKey, MessageRecord, Record, Store,
 use crate::telemetry::metrics::Messages;
 
 pub use age::SourceClocks;
+pub use reprocess::{NotDone, Reprocess, Reprocessed, Settle};
 
 /// Takes what the adapters receive, and says what became of it.
 pub struct Gateway {
     /// The mappings in force.
-    pub mappings: ArcSwap<MappingSet>,
+    pub mappings: Arc<ArcSwap<MappingSet>>,
     /// The sources, by their configured names.
     pub sources: HashMap<Arc<str>, Source>,
     /// What becomes of a message that means an event but names nobody.
@@ -54,13 +58,15 @@ pub struct Gateway {
     pub clock: Arc<dyn Clock>,
     /// The sources' own.
     pub source_clocks: SourceClocks,
+    /// What operators ask for is done one after the other.
+    pub by_operator: Mutex<()>,
 }
 
 /// What the pipeline must know of a source.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// The protocol whose mappings may speak for its messages.
-    pub protocol: &'static str,
+    /// What reads its messages again; knows the protocol whose mappings may speak for them.
+    pub reader: SourceReader,
     /// The mapping of everything that comes from it, where its configuration names one.
     pub mapping: Option<String>,
     /// Whether a message that no mapping speaks for is refused.
@@ -127,7 +133,8 @@ impl Gateway {
         let Some(source) = self.sources.get(&inbound.source) else {
             return Handled::rejected(None, Fault::Internal, "its source is not configured".into());
         };
-        let Some(mapping) = mappings.select(source.mapping.as_deref(), source.protocol, &*inbound.fields) else {
+        let Some(mapping) = mappings.select(source.mapping.as_deref(), source.reader.protocol(), &*inbound.fields)
+        else {
             return match source.mapping_required {
                 true => Handled::rejected(None, Fault::KindUnsupported, "no mapping speaks for it".into()),
                 false => Handled::ignored(None, "no mapping speaks for it"),
@@ -192,7 +199,7 @@ impl Gateway {
             let event = NewEvent { id: id.clone(), timestamp: arrival.handled, name: event_name, context, occurred };
             match prepared.publish(&topic, event) {
                 Ok(_) => {
-                    handled.sessions.push(self.sessions.note(seat, &topic, arrival.received));
+                    handled.sessions.push((seat, topic));
                     handled.events.push((name, id));
                 }
                 Err(refusal) if refusal.is_outdated() => {
@@ -213,7 +220,7 @@ impl Gateway {
         let patient = || event.context.iter().find_map(|it| PatientWords::of_resource(&it.key, &it.resource));
         self.audit.records(Action::Publish).then(|| {
             let agent = Agent::of_message(arrival.inbound, user);
-            let entry = Entry::publish(arrival.received, agent, topic_digest(topic), event.name.to_string());
+            let entry = Entry::publish(arrival.handled, agent, topic_digest(topic), event.name.to_string());
             Entry { patient: patient(), ..entry }
         })
     }
@@ -245,7 +252,7 @@ impl Gateway {
         if self.store.commit(Transaction(vec![Write::Message(Box::new(message))])).await.is_ok() {
             self.journal.tell(record);
         }
-        let protocol = self.sources.get(&inbound.source).map_or("", |source| source.protocol);
+        let protocol = self.sources.get(&inbound.source).map_or("", |source| source.reader.protocol());
         answer::read(outcome, protocol)
     }
 
@@ -275,28 +282,43 @@ impl Gateway {
             dead_letter: handled.dead_letter(),
             resend_of: None,
         };
-        let mut writes = vec![Write::Message(Box::new(message))];
-        writes.extend(handled.sessions.drain(..).map(Write::Session));
-        let prepared = handled.prepared.take();
-        let commit = async {
-            match prepared {
-                Some(prepared) => prepared.commit(writes).await.map(drop).map_err(|error| error.to_string()),
-                None => self.store.commit(Transaction(writes)).await.map_err(|error| error.to_string()),
+        let writes = vec![Write::Message(Box::new(message))];
+        match self.measures.commit(&inbound.source, self.commit(&mut handled, writes, arrival.received)).await {
+            Ok(()) => {
+                self.measures.published(&inbound.source, handled.published().len());
+                self.journal.tell(record);
             }
-        };
-        let kept = self.measures.commit(&inbound.source, commit).await;
-        if let Err(reason) = kept {
-            handled.outcome = Outcome::Unavailable { reason };
-        } else {
-            self.measures.published(&inbound.source, handled.published().len());
-            self.journal.tell(record);
+            Err(reason) => handled.outcome = Outcome::Unavailable { reason },
         }
         handled.log(inbound);
+        self.note_audited(&mut handled).await;
+        handled.outcome
+    }
+
+    /// Makes `writes` durable together with the events that were prepared, and the sessions that they are for, which were heard of
+    /// at `heard`; then the events are told.
+    ///
+    /// # Errors
+    /// Why nothing of it is durable.
+    async fn commit(
+        &self,
+        handled: &mut Handled,
+        mut writes: Vec<Write>,
+        heard: jiff::Timestamp,
+    ) -> Result<(), String> {
+        let noted = |(seat, topic): (Seat, String)| Write::Session(self.sessions.note(seat, &topic, heard));
+        writes.extend(handled.sessions.drain(..).map(noted));
+        match handled.prepared.take() {
+            Some(prepared) => prepared.commit(writes).await.map(drop).map_err(|error| error.to_string()),
+            None => self.store.commit(Transaction(writes)).await.map_err(|error| error.to_string()),
+        }
+    }
+
+    async fn note_audited(&self, handled: &mut Handled) {
         for entry in std::mem::take(&mut handled.audited) {
             let refusal = entry.refusal.clone().or_else(|| handled.refusal());
             self.audit.note(Entry { refusal, ..entry }).await;
         }
-        handled.outcome
     }
 
     fn record(&self, arrival: Arrival<'_>, received: SystemTime) -> Record {

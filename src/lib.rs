@@ -25,11 +25,13 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod connector;
+pub mod diagnostic;
 pub mod fhircast;
 pub mod gateway;
 mod health;
 pub mod http;
 pub mod hub;
+pub mod loading;
 pub mod mapping;
 pub mod node;
 mod process;
@@ -39,6 +41,7 @@ pub mod store;
 pub mod telemetry;
 pub mod token_endpoint;
 pub mod verify;
+mod xml;
 
 pub use adapters::{HL7_CASES, read_message};
 

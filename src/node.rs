@@ -6,34 +6,35 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use axum::Router;
 use fhircast_gateway_adapter_api::{Clock, Sink};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::adapters::{Adapter, BoundAdapter, GRAMMARS};
+use crate::adapters::{Adapter, BoundAdapter};
 use crate::admin::Admin;
 use crate::audit::AuditLog;
-use crate::config::{Config, Layers, Problem, Problems};
+use crate::config::{AdapterConfig, Config, Layers, Problem, Problems};
 use crate::connector::Connector;
+use crate::diagnostic::Diagnostic;
 use crate::fhircast::Edition;
 use crate::gateway::{Gateway, Source, SourceClocks};
 use crate::health::Health;
 use crate::http::{self, HttpSettings};
 use crate::hub::{Hub, RestoreError};
-use crate::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
+use crate::loading::{LoadError, Loaded, MappingsInForce, MappingsStatus, load};
+use crate::mapping::{Diagnostics, MappingSet};
 use crate::security::{Authenticator, AuthenticatorError, ServerTls};
 use crate::sessions::Directory;
 use crate::store::{
-    self, AuditFiles, AuditFilesError, Journal, MappingFilesError, Retention, SiteKey, SiteKeyError, Store, StoreError,
+    AuditFiles, AuditFilesError, Journal, MappingFilesError, Retention, SiteKey, SiteKeyError, Store, StoreError,
 };
 use crate::telemetry::metrics::{Measured, Messages, Metrics, Responses};
 use crate::telemetry::{Condition, LogFormat};
@@ -43,7 +44,7 @@ use crate::token_endpoint::{TOKEN_PATH, TokenEndpoint};
 pub struct Plan {
     config: Config,
     adapters: Vec<Adapter>,
-    mappings: MappingSet,
+    mappings: Loaded,
     tls: Option<Arc<ServerTls>>,
 }
 
@@ -73,7 +74,7 @@ pub enum StartError {
     ConfigurationAndMappings(Problems, Diagnostics),
     /// The mapping files cannot be read.
     #[error(transparent)]
-    MappingFiles(#[from] MappingFilesError),
+    MappingFiles(MappingFilesError),
     /// Mapping files are wrong.
     #[error("{0}")]
     Mappings(Diagnostics),
@@ -92,6 +93,27 @@ pub enum StartError {
     /// What the store holds cannot be used.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+}
+
+impl From<LoadError> for StartError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Files(error) => Self::MappingFiles(error),
+            LoadError::Mistakes(mistakes) => Self::Mappings(mistakes),
+        }
+    }
+}
+
+impl StartError {
+    /// Every mistake behind it, for programs.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Configuration(problems) => problems.list(),
+            Self::ConfigurationAndMappings(problems, mistakes) => [problems.list(), mistakes.list()].concat(),
+            Self::Mappings(mistakes) => mistakes.list(),
+            other => vec![Diagnostic::without_place(other.to_string())],
+        }
+    }
 }
 
 fn bind_help(error: &io::Error, key: &str) -> String {
@@ -121,13 +143,21 @@ pub struct Node {
     /// What came in.
     pub journal: Arc<Journal>,
     gateway: Arc<Gateway>,
-    reload: Arc<Notify>,
+    mappings: Arc<MappingsInForce>,
+    reload: Reload,
     shutdown: CancellationToken,
     tasks: TaskTracker,
     health: Health,
     /// Of what goes on until everything else has drained: the operator's listener, and the pulse.
     end: CancellationToken,
     last: TaskTracker,
+}
+
+/// Wakes whoever reads files again. Each has its own, as one wakes one.
+#[derive(Clone, Default)]
+struct Reload {
+    certificate: Arc<Notify>,
+    mappings: Arc<Notify>,
 }
 
 /// How long a drain may take before the process ends all the same.
@@ -144,13 +174,13 @@ impl Plan {
         let (Some(config), Some(adapters)) = (config, adapters) else {
             return Err(StartError::Configuration(problems));
         };
-        let mappings = match load_mappings(&config.mappings.directory) {
-            Err(StartError::Mappings(mistakes)) if !problems.is_empty() => {
+        let mappings = match load(&config.mappings.directory) {
+            Err(LoadError::Mistakes(mistakes)) if !problems.is_empty() => {
                 return Err(StartError::ConfigurationAndMappings(problems, mistakes));
             }
             loaded => loaded?,
         };
-        check_bound_mappings(&config, &mappings, layers, &mut problems);
+        check_bound_mappings(&config, &mappings.set, layers, &mut problems);
         let tls = load_tls(&config, layers, &mut problems);
         if !problems.is_empty() {
             return Err(StartError::Configuration(problems));
@@ -160,7 +190,7 @@ impl Plan {
 
     /// The mappings.
     pub fn mappings(&self) -> &MappingSet {
-        &self.mappings
+        &self.mappings.set
     }
 
     /// The log's filter.
@@ -206,10 +236,6 @@ impl Plan {
         store: Store,
     ) -> Result<Node, StartError> {
         let Self { config, adapters, mappings, tls } = self;
-        match mappings.warnings().count() {
-            0 => {}
-            warnings => warn!(warnings, "Some mappings hold what is most likely not meant so; `check` shows where."),
-        }
         let authenticator = Authenticator::from_settings(&config.auth, &site_key, Arc::clone(&clock))?;
         let token_issuer = authenticator.token_issuer();
         let http = bind(config.http.listen, "the hub", "http.listen").await?;
@@ -248,7 +274,7 @@ impl Plan {
         }
         let admin_routes = Admin {
             sessions: Arc::clone(&node.sessions),
-            journal: Arc::clone(&node.journal),
+            gateway: Arc::clone(&node.gateway),
             hub_url: node.hub_url.as_str().into(),
             metrics: Metrics::new(Measured {
                 messages: Arc::clone(&node.gateway.measures),
@@ -261,6 +287,7 @@ impl Plan {
                 started,
             }),
             hub,
+            mappings: Arc::clone(&node.mappings),
         };
         let admin_routes = admin_routes.routes(health.routes_for_operator());
         node.last.spawn(http::serve(admin.0, None, admin_routes, config.http.limits.clone(), node.end.clone()));
@@ -268,6 +295,7 @@ impl Plan {
         if let Some(listener) = connector {
             node.serve_connector(listener, &config, http_address);
         }
+        node.keep_mappings(&config);
         node.run_adapters(bound);
         health.readiness.met(Condition::Listeners);
         Ok(node)
@@ -277,7 +305,7 @@ impl Plan {
 impl Node {
     fn assemble(
         config: &Config,
-        mappings: MappingSet,
+        mappings: Loaded,
         sources: HashMap<Arc<str>, Source>,
         clock: Arc<dyn Clock>,
         site_key: SiteKey,
@@ -292,9 +320,15 @@ impl Node {
         let health = Health::default();
         health.readiness.met(Condition::Mappings);
         health.readiness.met(Condition::Store);
+        let mappings = MappingsInForce::new(
+            mappings,
+            config.mappings.directory.clone(),
+            bound_mappings(config),
+            Arc::clone(&clock),
+        );
         let gateway = Gateway {
             measures: Messages::new(sources.keys()),
-            mappings: ArcSwap::from_pointee(mappings),
+            mappings: Arc::clone(mappings.set()),
             sources,
             nobody: config.sessions.nobody,
             merged: config.sessions.merged,
@@ -305,6 +339,7 @@ impl Node {
             audit,
             clock,
             source_clocks: SourceClocks::default(),
+            by_operator: Mutex::default(),
         };
         Ok(Self {
             hub_url,
@@ -315,7 +350,8 @@ impl Node {
             sessions,
             journal,
             gateway: Arc::new(gateway),
-            reload: Arc::default(),
+            mappings: Arc::new(mappings),
+            reload: Reload::default(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
             health,
@@ -346,7 +382,7 @@ impl Node {
     /// Looks at the certificate's files every now and then, and whenever it is asked to.
     fn keep_certificate(&mut self, tls: Arc<ServerTls>) {
         let every = Duration::try_from(tls.reload_every()).unwrap_or_default().max(Duration::from_secs(1));
-        let (asked, shutdown) = (Arc::clone(&self.reload), self.shutdown.clone());
+        let (asked, shutdown) = (Arc::clone(&self.reload.certificate), self.shutdown.clone());
         self.tasks.spawn(async move {
             loop {
                 tokio::select! {
@@ -363,9 +399,21 @@ impl Node {
         });
     }
 
-    /// Reads again what can change while the gateway runs: the listener's certificate.
+    /// Loads the mappings again whenever it is asked to, and whenever a file changes.
+    fn keep_mappings(&self, config: &Config) {
+        let (mappings, asked) = (Arc::clone(&self.mappings), Arc::clone(&self.reload.mappings));
+        self.tasks.spawn(mappings.keep(config.mappings.watching(), asked, self.shutdown.clone()));
+    }
+
+    /// Reads again what can change while the gateway runs: the listener's certificate, and the mappings.
     pub fn reload(&self) {
-        self.reload.notify_one();
+        self.reload.certificate.notify_one();
+        self.reload.mappings.notify_one();
+    }
+
+    /// How it stands with the mappings, after each reload from now on.
+    pub fn mapping_reloads(&self) -> watch::Receiver<MappingsStatus> {
+        self.mappings.attempts()
     }
 
     fn run_adapters(&mut self, adapters: Vec<BoundAdapter>) {
@@ -392,7 +440,7 @@ impl Node {
 
     /// The mappings in force.
     pub fn mappings(&self) -> Arc<MappingSet> {
-        self.gateway.mappings.load_full()
+        self.mappings.set().load_full()
     }
 
     /// Every path under which the hub is served, with its edition.
@@ -481,22 +529,6 @@ fn open_audit_log(config: &Config) -> Result<AuditLog, StartError> {
     AuditLog::start(&config.audit, files, last).map_err(StartError::AuditThread)
 }
 
-/// The shipped mappings, under the site's own where both have one name.
-///
-/// # Errors
-/// When files cannot be read, or every mistake in them.
-pub fn load_mappings(directory: &Path) -> Result<MappingSet, StartError> {
-    let mut files = shipped();
-    for file in store::mapping_files(directory, "toml")? {
-        files.retain(|shipped| shipped.name != file.name);
-        files.push(SourceFile { name: file.name, path: file.path, text: file.text });
-    }
-    for file in store::mapping_files(directory, "csv")? {
-        files.push(SourceFile { name: format!("{}.csv", file.name), path: file.path, text: file.text });
-    }
-    MappingSet::load(&files, &GRAMMARS).map_err(StartError::Mappings)
-}
-
 fn configured_adapters(config: &Config, layers: &Layers, problems: &mut Problems) -> Vec<Adapter> {
     let read = |(name, adapter): (&String, _)| Adapter::configure(name, adapter, layers, problems);
     let adapters: Vec<Adapter> = config.adapters.iter().filter_map(read).collect();
@@ -527,6 +559,11 @@ fn check_bound_mappings(config: &Config, mappings: &MappingSet, layers: &Layers,
     }
 }
 
+fn bound_mappings(config: &Config) -> Vec<(String, String)> {
+    let bound = |(name, adapter): (&String, &AdapterConfig)| Some((name.clone(), adapter.mapping.clone()?));
+    config.adapters.iter().filter_map(bound).collect()
+}
+
 /// The listener's TLS; what is wrong with its files is a problem of the configuration.
 fn load_tls(config: &Config, layers: &Layers, problems: &mut Problems) -> Option<Arc<ServerTls>> {
     let settings = config.http.tls.clone()?;
@@ -542,7 +579,7 @@ fn load_tls(config: &Config, layers: &Layers, problems: &mut Problems) -> Option
 fn source_of(adapter: &BoundAdapter, config: &Config) -> (Arc<str>, Source) {
     let mapping = config.adapters.get(&*adapter.name).and_then(|adapter| adapter.mapping.clone());
     let mapping_required = config.adapters.get(&*adapter.name).is_some_and(|adapter| adapter.mapping_required);
-    (Arc::clone(&adapter.name), Source { protocol: adapter.protocol, mapping, mapping_required })
+    (Arc::clone(&adapter.name), Source { reader: adapter.reader(), mapping, mapping_required })
 }
 
 async fn bind(address: SocketAddr, purpose: &str, key: &str) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -40,6 +40,8 @@ pub enum Action {
     GetContext,
     /// Publishing an event, by an application or by a message of a legacy system.
     Publish,
+    /// Having a stored message handled again, by an operator.
+    Reprocess,
     /// Subscribing, or renewing a subscription (RAD-146).
     Subscribe,
     /// Unsubscribing (RAD-152).
@@ -68,6 +70,17 @@ pub enum Agent {
         control_id: String,
         /// Whose screen it was for, as the mapping told it.
         user: Option<String>,
+    },
+    /// An operator of the gateway, with a message that a legacy system had sent.
+    Operator {
+        /// What they call themselves.
+        name: String,
+        /// The configured name of the adapter.
+        source: Arc<str>,
+        /// Who sent the message, in its wire's words.
+        sender: String,
+        /// The message's own identifier.
+        control_id: String,
     },
 }
 
@@ -104,6 +117,16 @@ impl Agent {
             sender: inbound.sender.clone(),
             control_id: inbound.control_id.clone(),
             user: user.map(str::to_owned),
+        }
+    }
+
+    /// The operator who calls themselves `name`, with this message.
+    pub fn of_operator(name: &str, inbound: &Inbound) -> Self {
+        Self::Operator {
+            name: name.to_owned(),
+            source: Arc::clone(&inbound.source),
+            sender: inbound.sender.clone(),
+            control_id: inbound.control_id.clone(),
         }
     }
 }

@@ -48,6 +48,7 @@ fn what(entry: &Entry) -> (Value, Value, &'static str) {
         Action::GetContext => (query(), coding(IHE, "RAD-153", "Get Current Context"), "E"),
         Action::Subscribe => (query(), coding(IHE, "RAD-146", "Subscribe Reporting Session"), "E"),
         Action::Unsubscribe => (query(), coding(IHE, "RAD-152", "Unsubscribe Session"), "E"),
+        Action::Reprocess => (coding(DCM, "110110", "Patient Record"), json!({"display": "Reprocess"}), "E"),
         Action::Publish => {
             (coding(DCM, "110110", "Patient Record"), json!({"display": entry.asked}), action_of(&entry.asked))
         }
@@ -101,6 +102,16 @@ fn agents(agent: &Agent) -> Value {
             });
             let user = user.as_ref().map(|user| json!({"who": {"identifier": {"value": user}}, "requestor": true}));
             Value::from([Some(system), user, Some(hub)].into_iter().flatten().map(without_empty).collect::<Vec<_>>())
+        }
+        Agent::Operator { name, source: adapter, sender, control_id } => {
+            let operator = json!({"who": {"identifier": {"value": name}}, "requestor": true});
+            let system = json!({
+                "type": source,
+                "who": {"identifier": {"value": **adapter}, "display": sender},
+                "altId": control_id,
+                "requestor": false,
+            });
+            Value::from([operator, system, hub].map(without_empty).to_vec())
         }
     }
 }
@@ -212,6 +223,20 @@ mod tests {
         let what = json!({"type": "Patient", "reference": "Patient/p1", "identifier": {"value": "4455667"}});
         assert_eq!(event["entity"][2]["what"], what);
         assert!(!event.to_string().contains("\"\""), "{event}");
+    }
+
+    #[test]
+    fn a_reprocessing_names_the_operator_who_asked_for_it_and_the_message() {
+        let agent = Agent::Operator {
+            name: "anna".into(),
+            source: "ris".into(),
+            sender: "ACME_RIS".into(),
+            control_id: "ACME0006".into(),
+        };
+        let event = written(&Entry { agent, asked: "message 7: Patient-open".into(), ..entry(Action::Reprocess) });
+        assert_eq!(event["agent"][0], json!({"who": {"identifier": {"value": "anna"}}, "requestor": true}));
+        assert_eq!((&event["agent"][1]["altId"], &event["agent"][1]["requestor"]), (&json!("ACME0006"), &json!(false)));
+        assert_eq!((&event["subtype"][0]["display"], &event["action"]), (&json!("Reprocess"), &json!("E")));
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 
-use super::Failure;
+use super::{Failure, configured};
 use crate::audit::{FIRST, verify};
-use crate::config::{Config, Layers, Problems};
+use crate::config::{Layers, Problems};
 use crate::node::audit_directory;
 use crate::store::audit_files;
 
@@ -23,9 +23,8 @@ enum AuditCommand {
     Verify,
 }
 
-pub(super) fn audit(arguments: &AuditArguments, layers: &Layers, mut problems: Problems) -> Result<(), Failure> {
-    let config = Config::read(layers, &mut problems).filter(|_| problems.is_empty());
-    let config = config.ok_or_else(|| Failure::Refused(problems.to_string()))?;
+pub(super) fn audit(arguments: &AuditArguments, layers: &Layers, problems: Problems) -> Result<(), Failure> {
+    let config = configured(layers, problems)?;
     match arguments.command {
         AuditCommand::Verify => verify_all(&audit_directory(&config)),
     }

@@ -103,7 +103,12 @@ pub(super) async fn demo() -> Result<(), Failure> {
 async fn start() -> Result<Node, Failure> {
     let mut problems = Problems::default();
     let mut layers = Layers::new(Layer::file(DEFAULT_NAME, DEFAULT, &mut problems), None);
-    for setting in ["http.listen=127.0.0.1:0", "admin.listen=127.0.0.1:0", "adapter.ris.listen=127.0.0.1:0"] {
+    for setting in [
+        "http.listen=127.0.0.1:0",
+        "admin.listen=127.0.0.1:0",
+        "adapter.ris.listen=127.0.0.1:0",
+        "mappings.watch=false",
+    ] {
         layers.push(Layer::flag(setting).map_err(|error| Failure::Failed(error.to_string()))?);
     }
     let mut key = [0; 32];

@@ -8,11 +8,16 @@ mod config;
 mod demo;
 mod listen;
 mod mapping;
+mod message_files;
 mod message_times;
+mod messages;
 mod notification;
+mod operator_api;
+mod reload;
 mod run;
 mod send;
 mod sessions;
+mod store;
 mod terminal;
 mod verify;
 
@@ -22,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{DEFAULT, DEFAULT_NAME, Layer, Layers, Problem, Problems};
+use crate::config::{Config, DEFAULT, DEFAULT_NAME, Layer, Layers, Problem, Problems};
 use crate::node::StartError;
 
 /// Prefix of the environment variables that are settings.
@@ -63,16 +68,24 @@ enum Command {
     Sessions(sessions::SessionsArguments),
     /// List who follows in the running gateway, and who acknowledges
     Subscribers(sessions::SubscribersArguments),
+    /// Find out what became of a message; have it handled again
+    Messages(Box<messages::MessagesArguments>),
+    /// Check or back up the store's database
+    Store(store::StoreArguments),
+    /// Make the running gateway load its mappings again: all of them, or none if anything is wrong
+    Reload(reload::ReloadArguments),
     /// Look at the audit log
     Audit(audit::AuditArguments),
     /// Print the effective configuration, and where each value comes from
     Config,
-    /// Check configuration and mappings without starting anything
-    Check,
+    /// Check configuration and mappings, every mistake at once, without starting anything
+    Check(mapping::CheckArguments),
     /// Show what a message becomes
     Map(mapping::MapArguments),
     /// Run the cases of the mappings
     Test(mapping::TestArguments),
+    /// Write, compare and look up mappings
+    Mapping(mapping::MappingArguments),
     /// Verify how well a hub, ours or another, follows FHIRcast, clause by clause
     Verify(verify::VerifyArguments),
 }
@@ -83,6 +96,18 @@ pub(crate) enum Failure {
     Refused(String),
     /// Anything else: exit code 1.
     Failed(String),
+    /// What went wrong has been shown already: exit code 1.
+    Shown,
+}
+
+impl Failure {
+    /// As a check fails: with exit code 1, whatever is wrong.
+    fn of_a_check(self) -> Self {
+        match self {
+            Self::Refused(text) => Self::Failed(text),
+            failed => failed,
+        }
+    }
 }
 
 impl From<StartError> for Failure {
@@ -116,6 +141,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, environment: Vec<(Str
             eprintln!("{text}");
             ExitCode::FAILURE
         }
+        Err(Failure::Shown) => ExitCode::FAILURE,
     }
 }
 
@@ -132,12 +158,30 @@ fn dispatch(arguments: Arguments, environment: &[(String, String)]) -> Result<()
         }
         Command::Subscribers(subscribers) => layers(settings)
             .and_then(|(layers, problems)| block_on(sessions::subscribers(subscribers, &layers, problems))),
+        Command::Reload(reload) => {
+            layers(settings).and_then(|(layers, problems)| block_on(reload::reload(reload, &layers, problems)))
+        }
+        Command::Mapping(arguments) => {
+            layers(settings).and_then(|(layers, problems)| mapping::mapping(&arguments, &layers, problems))
+        }
         Command::Verify(verify) => block_on(verify::verify(verify)),
+        Command::Messages(messages) => {
+            let operator = messages::system_user(environment);
+            layers(settings)
+                .and_then(|(layers, problems)| block_on(messages::messages(*messages, operator, &layers, problems)))
+        }
+        Command::Store(store) => {
+            layers(settings).and_then(|(layers, problems)| store::store(&store, &layers, problems))
+        }
         Command::Audit(audit) => {
             layers(settings).and_then(|(layers, problems)| audit::audit(&audit, &layers, problems))
         }
         Command::Config => layers(settings).and_then(|(layers, problems)| config::config(&layers, problems)),
-        Command::Check => layers(settings).and_then(|(layers, problems)| config::check(&layers, problems)),
+        Command::Check(check) => {
+            // Finding mistakes is what it is for: they are no reason to tell it from a test that fails.
+            let checked = layers(settings).and_then(|(layers, problems)| mapping::check(&check, &layers, problems));
+            checked.map_err(Failure::of_a_check)
+        }
         Command::Map(map) => layers(settings).and_then(|(layers, problems)| mapping::map(&map, &layers, problems)),
         Command::Test(test) => layers(settings).and_then(|(layers, problems)| mapping::test(&test, &layers, problems)),
     }
@@ -169,6 +213,12 @@ fn layers(settings: &SettingsArguments, environment: &[(String, String)]) -> Res
         }
     }
     Ok((layers, problems))
+}
+
+/// The configuration, where it is right.
+fn configured(layers: &Layers, mut problems: Problems) -> Result<Config, Failure> {
+    let config = Config::read(layers, &mut problems).filter(|_| problems.is_empty());
+    config.ok_or_else(|| Failure::Refused(problems.to_string()))
 }
 
 fn site_file(path: &std::path::Path, problems: &mut Problems) -> Result<Layer, Failure> {

@@ -1,4 +1,4 @@
-//! `run`: the gateway, until Ctrl-C or SIGTERM. SIGHUP reads the certificate again.
+//! `run`: the gateway, until Ctrl-C or SIGTERM. SIGHUP reads the certificate and the mappings again.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;

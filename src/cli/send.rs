@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Failure;
+use super::message_files::{self, Message};
 use super::message_times;
 use super::terminal::{Terminal, one_line};
 use crate::adapters::ClientTls;
@@ -52,7 +53,7 @@ struct Tally {
 }
 
 pub(super) async fn send(arguments: SendArguments) -> Result<(), Failure> {
-    let mut messages = read(&arguments.files)?;
+    let mut messages = message_files::read(&arguments.files)?;
     let now = timestamp(&System);
     if arguments.now {
         let time = message_times::spelt(now);
@@ -84,13 +85,6 @@ pub(super) async fn send(arguments: SendArguments) -> Result<(), Failure> {
         println!("  = help: --now sends them as of now");
     }
     reported
-}
-
-/// One file's message: its file's name and number in it, and its bytes with segments ended by CR.
-#[derive(Clone)]
-struct Message {
-    label: String,
-    bytes: Vec<u8>,
 }
 
 struct Connection {
@@ -197,37 +191,6 @@ fn causes(error: &SendError) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
-fn read(files: &[PathBuf]) -> Result<Vec<Message>, Failure> {
-    let mut messages = Vec::new();
-    for path in files {
-        let bytes = std::fs::read(path)
-            .map_err(|error| Failure::Failed(format!("error: cannot read {}: {error}", path.display())))?;
-        let found = split(&bytes);
-        let several = found.len() > 1;
-        for (index, bytes) in found.into_iter().enumerate() {
-            let number = if several { format!(" #{}", index + 1) } else { String::new() };
-            messages.push(Message { label: format!("{}{number}", path.display()), bytes });
-        }
-    }
-    Ok(messages)
-}
-
-/// The messages of a file: one begins at each line that starts with `MSH`. A file without any is sent as it is, since a
-/// tester may want to see how it is refused.
-fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let mut messages: Vec<Vec<u8>> = Vec::new();
-    for line in bytes.split(|&byte| matches!(byte, b'\r' | b'\n' | 0x0b | 0x1c)).filter(|line| !line.is_empty()) {
-        if messages.is_empty() || line.starts_with(b"MSH") {
-            messages.push(Vec::new());
-        }
-        if let Some(message) = messages.last_mut() {
-            message.extend_from_slice(line);
-            message.push(b'\r');
-        }
-    }
-    messages
-}
-
 /// Appends to MSH-10, wherever the message's own field separator puts it.
 fn with_control_id_suffix(bytes: &[u8], suffix: &str) -> Vec<u8> {
     let end = bytes.iter().position(|&byte| byte == b'\r').unwrap_or(bytes.len());
@@ -243,17 +206,6 @@ fn with_control_id_suffix(bytes: &[u8], suffix: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn files_of_any_line_ends_are_split_into_their_messages() {
-        let expected = vec![b"MSH|1\rPID|1\r".to_vec(), b"MSH|2\r".to_vec()];
-        for text in
-            ["MSH|1\nPID|1\nMSH|2\n", "MSH|1\r\nPID|1\r\nMSH|2", "\u{b}MSH|1\rPID|1\r\u{1c}\r\u{b}MSH|2\r\u{1c}\r"]
-        {
-            assert_eq!(split(text.as_bytes()), expected);
-        }
-        assert_eq!(split(b"no HL7"), [b"no HL7\r".to_vec()]);
-    }
 
     #[test]
     fn a_repeat_gets_a_control_id_of_its_own_and_nothing_else_changes() {

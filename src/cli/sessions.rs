@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use super::Failure;
+use super::operator_api::{OperatorApi, read};
 use super::terminal::one_line;
+use super::{Failure, configured};
 use crate::admin::{SessionList, TopicOf};
-use crate::config::{Config, Layers, Problems};
+use crate::config::{Layers, Problems};
 use crate::hub::{Acknowledges, ConnectionState, Subscriber};
 
 /// Arguments of `sessions`.
@@ -23,11 +24,11 @@ pub(super) struct SessionsArguments {
 }
 
 pub(super) async fn sessions(arguments: SessionsArguments, layers: &Layers, problems: Problems) -> Result<(), Failure> {
-    let base = base(layers, problems)?;
+    let api = OperatorApi::new(&configured(layers, problems)?)?;
     let seat = [("user", arguments.user), ("workstation", arguments.workstation)];
     match seat.into_iter().find_map(|(key, name)| Some((key, name?))) {
-        Some((key, name)) => topic(&base, key, &name, arguments.json).await,
-        None => list(&base, arguments.json).await,
+        Some((key, name)) => topic(&api, key, &name, arguments.json).await,
+        None => list(&api, arguments.json).await,
     }
 }
 
@@ -45,7 +46,7 @@ pub(super) async fn subscribers(
     layers: &Layers,
     problems: Problems,
 ) -> Result<(), Failure> {
-    let body = ask(&format!("{}/subscribers", base(layers, problems)?), &[]).await?;
+    let body = OperatorApi::new(&configured(layers, problems)?)?.get("/subscribers", &[]).await?;
     let subscribers: Vec<Subscriber> = read(&body)?;
     if arguments.json {
         println!("{body}");
@@ -78,15 +79,8 @@ pub(super) async fn subscribers(
     Ok(())
 }
 
-/// The address of the running gateway's API.
-fn base(layers: &Layers, mut problems: Problems) -> Result<String, Failure> {
-    let config = Config::read(layers, &mut problems).filter(|_| problems.is_empty());
-    let config = config.ok_or_else(|| Failure::Refused(problems.to_string()))?;
-    Ok(format!("http://{}", config.admin.listen))
-}
-
-async fn topic(base: &str, key: &str, name: &str, json: bool) -> Result<(), Failure> {
-    let body = ask(&format!("{base}/topic"), &[(key, name)]).await?;
+async fn topic(api: &OperatorApi, key: &str, name: &str, json: bool) -> Result<(), Failure> {
+    let body = api.get("/topic", &[(key, name)]).await?;
     let answer: TopicOf = read(&body)?;
     match json {
         true => println!("{body}"),
@@ -95,8 +89,8 @@ async fn topic(base: &str, key: &str, name: &str, json: bool) -> Result<(), Fail
     Ok(())
 }
 
-async fn list(base: &str, json: bool) -> Result<(), Failure> {
-    let body = ask(&format!("{base}/sessions"), &[]).await?;
+async fn list(api: &OperatorApi, json: bool) -> Result<(), Failure> {
+    let body = api.get("/sessions", &[]).await?;
     let answer: SessionList = read(&body)?;
     if json {
         println!("{body}");
@@ -117,26 +111,4 @@ async fn list(base: &str, json: bool) -> Result<(), Failure> {
         );
     }
     Ok(())
-}
-
-async fn ask(url: &str, query: &[(&str, &str)]) -> Result<String, Failure> {
-    let address =
-        reqwest::Url::parse_with_params(url, query).map_err(|error| Failure::Failed(format!("error: {error}")))?;
-    let unreachable = |error: reqwest::Error| {
-        Failure::Failed(format!(
-            "error: no gateway answers at {url}: {error}\n  = help: start one with `fhircast-gateway run`, or give this \
-             command the same --config and --set as the running one"
-        ))
-    };
-    let response = reqwest::get(address).await.map_err(unreachable)?;
-    let status = response.status();
-    let body = response.text().await.map_err(unreachable)?;
-    match status.is_success() {
-        true => Ok(body),
-        false => Err(Failure::Failed(format!("error: {url} answered {status}: {}", body.trim()))),
-    }
-}
-
-fn read<'b, T: serde::Deserialize<'b>>(body: &'b str) -> Result<T, Failure> {
-    serde_json::from_str(body).map_err(|error| Failure::Failed(format!("error: that is no gateway's answer: {error}")))
 }

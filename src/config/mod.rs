@@ -10,6 +10,7 @@ mod problems;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use figment::value::{Dict, Value};
@@ -23,6 +24,7 @@ use crate::audit::AuditSettings;
 use crate::health;
 use crate::http::HttpSettings;
 use crate::hub::HubSettings;
+use crate::loading::Watching;
 use crate::security::{AuthSettings, TlsSettings};
 use crate::telemetry::LogFormat;
 use crate::token_endpoint;
@@ -133,6 +135,23 @@ pub enum Merged {
 pub struct MappingsConfig {
     /// The site's files. One with the name of a built-in mapping replaces it. May be missing.
     pub directory: PathBuf,
+    /// Whether a change of the files is taken up by itself.
+    pub watch: bool,
+    /// How often the files are looked at, where the system does not tell of changes; otherwise it tells.
+    pub poll_every: Option<jiff::SignedDuration>,
+}
+
+impl MappingsConfig {
+    /// How changes of the files come to be known.
+    pub fn watching(&self) -> Watching {
+        match (self.watch, self.poll_every) {
+            (false, _) => Watching::Off,
+            (true, None) => Watching::Told,
+            (true, Some(every)) => {
+                Watching::Every(Duration::try_from(every).unwrap_or_default().max(Duration::from_secs(1)))
+            }
+        }
+    }
 }
 
 /// `[store]`: where state is kept, and how much of it.

@@ -7,6 +7,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use figment::error::Kind;
 
 use super::Layers;
+use crate::diagnostic::{Diagnostic, Level as Gravity, Position};
 
 /// Every problem found so far.
 #[derive(Debug, Default)]
@@ -32,6 +33,11 @@ impl Problems {
     /// Adds one.
     pub fn push(&mut self, problem: Problem) {
         self.0.push(problem);
+    }
+
+    /// All of them, for programs.
+    pub fn list(&self) -> Vec<Diagnostic> {
+        self.0.iter().map(Problem::diagnostic).collect()
     }
 
     /// Whether there is none.
@@ -68,6 +74,19 @@ impl Problem {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    fn diagnostic(&self) -> Diagnostic {
+        let place = self.place.as_ref();
+        let span = place.and_then(|place| Some((place.text.as_str(), place.span.clone()?)));
+        Diagnostic {
+            file: place.map(|place| place.name.clone()),
+            start: span.as_ref().map(|(text, span)| Position::of(text, span.start)),
+            end: span.as_ref().map(|(text, span)| Position::of(text, span.end)),
+            level: Gravity::Error,
+            message: self.message.clone(),
+            help: self.help.clone(),
+        }
     }
 }
 

@@ -146,7 +146,7 @@ fn a_site_that_names_adapters_replaces_the_built_in_one_and_starts_from_its_kind
 #[test]
 fn every_problem_is_reported_at_once_with_line_caret_and_nearest_name() {
     let (_, problems) = read(
-        "[http]\nlisten = \"nowhere\"\n\n[hubb]\n\n[sessions]\ntopic = \"guessable\"\nmaks = 3\n\n[store]\njournal = \"many\"\n\n\
+        "[http]\nlisten = \"nowhere\"\n\n[hubb]\n\n[sessions]\ntopic = \"guessable\"\nmaks = 3\n\n[hub]\nmax_topics = \"many\"\n\n\
          [adapter.ris-east]\nlisten = \"127.0.0.1:2600\"\n",
     );
     insta::assert_snapshot!(problems);

@@ -6,7 +6,7 @@ use tracing::{debug, info, warn};
 use crate::audit::Entry;
 use crate::hub::{Prepared, PublishRefusal};
 use crate::mapping::{Mapping, Refusal};
-use crate::store::SessionRecord;
+use crate::sessions::Seat;
 
 /// What became of a message, for its answer and for the journal; and what is to be made durable with it.
 pub(super) struct Handled {
@@ -21,8 +21,8 @@ pub(super) struct Handled {
     pub(super) prepared: Option<Prepared>,
     /// Identifiers of the patients that its events are about.
     pub(super) patients: Vec<String>,
-    /// The sessions that its events are for.
-    pub(super) sessions: Vec<SessionRecord>,
+    /// Whose screens its events are for, with their topics.
+    pub(super) sessions: Vec<(Seat, String)>,
     /// What the audit log is to hold of its events.
     pub(super) audited: Vec<Entry>,
 }

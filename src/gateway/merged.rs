@@ -29,7 +29,7 @@ impl Gateway {
     pub(super) fn audited_close(&self, arrival: Arrival<'_>, context: &Retired, name: &str) -> Option<Entry> {
         self.audit.records(Action::Publish).then(|| {
             let agent = Agent::of_message(arrival.inbound, None);
-            let entry = Entry::publish(arrival.received, agent, context.session(), name.to_owned());
+            let entry = Entry::publish(arrival.handled, agent, context.session(), name.to_owned());
             Entry { patient: context.patient(), ..entry }
         })
     }

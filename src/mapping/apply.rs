@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fhircast_gateway_adapter_api::{Fault, Fields, Path};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::expression::{Template, View};
@@ -28,11 +28,13 @@ pub struct Mapped {
 }
 
 /// Whose screen a message is about, in the source's own words.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SessionWords {
     /// The user.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// The workstation.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub workstation: Option<String>,
 }
 

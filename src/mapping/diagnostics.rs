@@ -8,6 +8,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::source::{Place, Sources};
+use crate::diagnostic::{Diagnostic, Level as Gravity, Position};
 
 /// The mistakes and warnings of one load, all of them, by file and line. `Display` is the whole text for a terminal, without
 /// colours; empty where there are none.
@@ -65,6 +66,22 @@ impl Diagnostics {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.problems.len()
+    }
+
+    /// The mistakes and warnings one by one, for programs.
+    pub fn list(&self) -> Vec<Diagnostic> {
+        let diagnostic = |problem: &Problem| {
+            let source = &self.sources.files[problem.place.file];
+            Diagnostic {
+                file: Some(source.path.clone()),
+                start: Some(Position::of(&source.text, problem.place.start)),
+                end: Some(Position::of(&source.text, problem.place.end)),
+                level: if problem.is_mistake() { Gravity::Error } else { Gravity::Warning },
+                message: problem.message.clone(),
+                help: problem.help.clone(),
+            }
+        };
+        self.problems.iter().map(diagnostic).collect()
     }
 
     fn draw(&self, renderer: &Renderer, problem: &Problem) -> String {

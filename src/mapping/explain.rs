@@ -3,60 +3,102 @@
 //!
 //! Shows values of the message: it is for the terminal of whoever holds the message already, never for a log.
 
-use std::fmt::{self, Write as _};
+mod trial;
+
+use std::fmt;
 
 use fhircast_gateway_adapter_api::Fields;
+use serde::Serialize;
 
-use super::apply;
 use super::condition::{Condition, Test};
-use super::expression::{Expression, Operand, Pipeline, Template, View};
-use super::plan::{Element, EventRule, Node, Placed, Plan, ResourcePlan};
+use super::expression::{Template, View};
+use super::plan::{Element, EventRule, Node, Object, Placed, Plan, ResourcePlan};
 use super::retire::MergeRule;
 use super::set::Mapping;
-use super::value::Data;
+use super::source::Origin;
+use super::write::{self, Written};
+use super::{apply, value::Data};
 
-/// What a mapping did with a message, for a terminal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a mapping did with a message. `Display` is text for a terminal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    text: String,
+    /// What happened, in order.
+    pub lines: Vec<Line>,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// How many other lines it lies within.
+    pub depth: usize,
+    /// What happened: `patient.gender = "female"`.
+    pub text: String,
+    /// The line of a mapping file that says so.
+    #[serde(flatten)]
+    pub origin: Option<Origin>,
+    /// What was tried, in order, and what came of it; the last is what counted, if anything did.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<String>,
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.text)
+        self.lines.iter().try_for_each(|line| line.fmt(formatter))
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:indent$}{}", "", self.text, indent = self.depth * 2)?;
+        let (alone, several) = match self.tried.as_slice() {
+            [only] => (Some(only), &[][..]),
+            several => (None, several),
+        };
+        match (alone, &self.origin) {
+            (Some(tried), Some(origin)) => write!(formatter, "  ({tried}; {origin})")?,
+            (Some(tried), None) => write!(formatter, "  ({tried})")?,
+            (None, Some(origin)) => write!(formatter, "  ({origin})")?,
+            (None, None) => {}
+        }
+        writeln!(formatter)?;
+        several.iter().try_for_each(|tried| writeln!(formatter, "{:indent$}{tried}", "", indent = self.depth * 2 + 4))
     }
 }
 
 impl Mapping {
     /// What the mapping does with a message, and why.
     pub fn explain(&self, fields: &dyn Fields) -> Explanation {
-        let mut explainer = Explainer { plan: &self.plan, text: String::new() };
-        explainer.line(0, &format!("mapping {} ({})", self.name(), self.file()));
+        let mut explainer = Explainer { plan: &self.plan, lines: Vec::new() };
+        explainer.line(0, format!("mapping {} ({})", self.name(), self.file()));
         let accepted = explainer.accept(&View::new(fields));
         if accepted {
             explainer.session(0, None, &View::new(fields));
             self.plan.rules.iter().for_each(|rule| explainer.rule(rule, fields));
             self.plan.merges.iter().for_each(|rule| explainer.merge(rule, fields));
         }
-        Explanation { text: explainer.text }
+        Explanation { lines: explainer.lines }
     }
 }
 
 struct Explainer<'p> {
     plan: &'p Plan,
-    text: String,
+    lines: Vec<Line>,
 }
 
 impl Explainer<'_> {
-    fn line(&mut self, depth: usize, text: &str) {
-        let _ = writeln!(self.text, "{:indent$}{text}", "", indent = depth * 2);
+    fn line(&mut self, depth: usize, text: impl Into<String>) {
+        self.lines.push(Line { depth, text: text.into(), origin: None, tried: Vec::new() });
+    }
+
+    fn line_of(&mut self, depth: usize, text: impl Into<String>, origin: &Origin) {
+        self.lines.push(Line { depth, text: text.into(), origin: Some(origin.clone()), tried: Vec::new() });
     }
 
     fn accept(&mut self, view: &View<'_>) -> bool {
         let Some(accept) = &self.plan.accept else { return true };
         let holds = accept.value.holds(view);
         let word = if holds { "accepts the message" } else { "does not accept the message" };
-        self.line(0, &format!("{word} ({})", accept.origin));
+        self.line_of(0, word, &accept.origin);
         self.reasons(1, &accept.value, view);
         holds
     }
@@ -67,7 +109,7 @@ impl Explainer<'_> {
         for (name, template) in [("user", user), ("workstation", workstation)] {
             match template {
                 Some(template) => self.template(depth + 1, name, template, view),
-                None => self.line(depth + 1, &format!("{name}: the mapping does not say")),
+                None => self.line(depth + 1, format!("{name}: the mapping does not say")),
             }
         }
     }
@@ -76,20 +118,18 @@ impl Explainer<'_> {
         let Some(path) = &rule.each else { return self.rule_in(rule, &View::new(fields), "") };
         let repetitions = fields.each(path);
         if repetitions.is_empty() {
-            self.line(
-                0,
-                &format!("event {} ({}): no {path} in the message", rule.name, rule.origin, path = path.text()),
-            );
+            let text = format!("event {} is not emitted: the message has no {}", rule.name, path.text());
+            self.line_of(0, text, &rule.origin);
         }
         for (index, repetition) in repetitions.iter().enumerate() {
-            self.rule_in(rule, &View::new(&**repetition), &format!(", {} {}", path.text(), index + 1));
+            self.rule_in(rule, &View::new(&**repetition), &format!(" for {} {}", path.text(), index + 1));
         }
     }
 
     fn rule_in(&mut self, rule: &EventRule, view: &View<'_>, which: &str) {
         let holds = rule.when.as_ref().is_none_or(|when| when.holds(view));
         let word = if holds { "is emitted" } else { "is not emitted" };
-        self.line(0, &format!("event {} {word} ({}{which})", rule.name, rule.origin));
+        self.line_of(0, format!("event {}{which} {word}", rule.name), &rule.origin);
         if let Some(when) = &rule.when {
             self.reasons(1, when, view);
         }
@@ -109,7 +149,7 @@ impl Explainer<'_> {
             let view = View::new(repetition.as_deref().unwrap_or(fields));
             let holds = rule.holds(&view);
             let word = if holds { "retires identifiers" } else { "retires nothing" };
-            self.line(0, &format!("merge {word} ({})", rule.origin));
+            self.line_of(0, format!("merge {word}"), &rule.origin);
             if let Some(when) = &rule.when {
                 self.reasons(1, when, &view);
             }
@@ -123,7 +163,7 @@ impl Explainer<'_> {
     fn reasons(&mut self, depth: usize, condition: &Condition, view: &View<'_>) {
         for (test, negated) in condition.reasons(view) {
             let word = if negated { "holds, and must not" } else { "does not hold" };
-            self.line(depth, &format!("{} {word}: {}", test.text, found(test, view)));
+            self.line(depth, format!("{} {word}: {}", test.text, found(test, view)));
         }
     }
 
@@ -135,13 +175,13 @@ impl Explainer<'_> {
                     self.resource(&self.plan.resources[slot.resource], &view, ids[slot.reference].is_some());
                 }
             }
-            Err(refusal) => self.line(1, &format!("refused: {refusal}")),
+            Err(refusal) => self.line(1, format!("refused: {refusal}")),
         }
     }
 
     fn resource(&mut self, resource: &ResourcePlan, view: &View<'_>, named: bool) {
         if !named {
-            self.line(1, &format!("{} is left out: it has no id", resource.key));
+            self.line_of(1, format!("{} is left out: it has no id", resource.key), &resource.origin);
         }
         if let Some(id) = &resource.id {
             self.template(1, &format!("{}.id", resource.key), id, view);
@@ -161,26 +201,30 @@ impl Explainer<'_> {
                     self.element(&format!("{way}[{}]", index + 1), element, view);
                 }
             }
-            Node::Literal(literal) => self.line(1, &format!("{way} = {literal}")),
-            Node::Object(object) => {
-                if let Some(when) = object.when.as_ref().filter(|when| !when.value.holds(view)) {
-                    self.line(1, &format!("{way} is left out ({})", when.origin));
-                    return self.reasons(2, &when.value, view);
-                }
-                object
-                    .members
-                    .iter()
-                    .for_each(|member| self.node(&format!("{way}.{}", member.name), &member.node, view));
-            }
+            Node::Literal(literal) => self.line(1, format!("{way} = {literal}")),
+            Node::Object(object) => self.object(way, object, node, view),
             Node::Template(template) => self.template(1, way, template, view),
         }
+    }
+
+    fn object(&mut self, way: &str, object: &Object, node: &Node, view: &View<'_>) {
+        if let Some(when) = object.when.as_ref().filter(|when| !when.value.holds(view)) {
+            self.line_of(1, format!("{way} is left out"), &when.origin);
+            return self.reasons(2, &when.value, view);
+        }
+        if write::node(&mut String::new(), node, view) == Written::Nothing {
+            let why =
+                object.essential.map_or("it finds nothing in the message".to_owned(), |it| format!("it has no {it}"));
+            self.line(1, format!("{way} is left out: {why}"));
+        }
+        object.members.iter().for_each(|member| self.node(&format!("{way}.{}", member.name), &member.node, view));
     }
 
     fn element(&mut self, way: &str, element: &Element, view: &View<'_>) {
         let Some(path) = &element.each else { return self.node(way, &element.node, view) };
         let repetitions = view.fields.each(path);
         if repetitions.is_empty() {
-            self.line(1, &format!("{way}: no {} in the message", path.text()));
+            self.line(1, format!("{way} is left out: the message has no {}", path.text()));
         }
         for (index, repetition) in repetitions.iter().enumerate() {
             let way = format!("{way} ({} {})", path.text(), index + 1);
@@ -188,39 +232,12 @@ impl Explainer<'_> {
         }
     }
 
-    /// A member's value with its line, and the alternatives that were tried for it.
+    /// A member's value with its line, and what was tried for it.
     fn template(&mut self, depth: usize, way: &str, template: &Placed<Template>, view: &View<'_>) {
-        let value = shown(&template.value.value(view));
-        let mut trials = Vec::new();
-        template.value.expressions().for_each(|expression| try_expression(expression, view, &mut trials));
-        let trials = if trials.is_empty() { String::new() } else { format!(", {}", trials.join("; ")) };
-        self.line(depth, &format!("{way} = {value} ({}{trials})", template.origin));
+        let text = format!("{way} = {}", shown(&template.value.value(view)));
+        let tried = trial::trials(&template.value, view);
+        self.lines.push(Line { depth, text, origin: Some(template.origin.clone()), tried });
     }
-}
-
-/// Each alternative until the one that counts.
-fn try_expression(expression: &Expression, view: &View<'_>, trials: &mut Vec<String>) {
-    for pipeline in &expression.alternatives {
-        if let Operand::Group(inner) = &pipeline.operand {
-            try_expression(inner, view, trials);
-        } else {
-            trials.push(trial(pipeline, view));
-        }
-        if pipeline.value(view) != Data::Absent {
-            return;
-        }
-    }
-}
-
-fn trial(pipeline: &Pipeline, view: &View<'_>) -> String {
-    let (before, after) = (pipeline.operand.value(view), pipeline.value(view));
-    let what = match (&before, &after) {
-        (Data::Deleted, _) => "is deleted, which ends the search".to_owned(),
-        (_, Data::Absent) if !before.is_nothing() => format!("is {} and gives nothing", shown(&before)),
-        (Data::Absent, Data::Absent) => "is empty".to_owned(),
-        _ => "counts".to_owned(),
-    };
-    format!("`{}` {what}", pipeline.text)
 }
 
 /// What a test looked at.

@@ -142,6 +142,16 @@ impl Mapping {
         &self.plan.protocol
     }
 
+    /// The names of its events, in the order of its rules; a name for each rule.
+    pub fn events(&self) -> impl Iterator<Item = &str> {
+        self.plan.rules.iter().map(|rule| rule.name.as_str())
+    }
+
+    /// Whether it speaks for messages of listeners that name no mapping: it has an `[accept]`.
+    pub fn speaks_by_itself(&self) -> bool {
+        self.plan.accept.is_some()
+    }
+
     /// Whether it has events, and so is more than a base that others extend.
     pub fn has_events(&self) -> bool {
         !self.plan.rules.is_empty()

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 /// One mapping file, or a CSV file that mappings take a table from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
@@ -24,7 +26,7 @@ impl SourceFile {
 }
 
 /// A line of a mapping file, as people are shown it: `mappings/vendors/acme-ris.toml:14`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Origin {
     /// The file's path.
     pub file: Arc<str>,

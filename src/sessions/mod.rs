@@ -94,10 +94,12 @@ impl Directory {
             messages: 0,
         });
         session.messages += 1;
-        session.seen = now;
-        session.seat = seat;
+        // A message that is handled again later says nothing new of who sits where.
+        if now >= session.seen {
+            (session.seen, session.seat) = (now, seat);
+        }
         let Seat { user, workstation } = session.seat.clone();
-        SessionRecord { topic: topic.into(), user, workstation, seen: now, messages: session.messages }
+        SessionRecord { topic: topic.into(), user, workstation, seen: session.seen, messages: session.messages }
     }
 
     /// The sessions seen, the latest first.
@@ -156,6 +158,15 @@ mod tests {
     #[test]
     fn by_name_the_topic_is_the_name() {
         assert_eq!(directory(TopicRule::Name, 9).topic(&seat("drjones", "RAD-7")).as_deref(), Some("drjones"));
+    }
+
+    #[test]
+    fn what_is_heard_of_later_than_it_was_said_does_not_move_a_user_back() {
+        let directory = directory(TopicRule::Name, 2);
+        let at = |second| jiff::Timestamp::from_second(second).unwrap();
+        directory.note(seat("a", "RAD-8"), "a", at(60));
+        let kept = directory.note(seat("a", "RAD-7"), "a", at(0));
+        assert_eq!((kept.workstation.as_deref(), kept.seen, kept.messages), (Some("RAD-8"), at(60), 2));
     }
 
     #[test]

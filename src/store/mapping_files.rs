@@ -26,6 +26,9 @@ pub enum MappingFilesError {
         /// What the system said.
         source: io::Error,
     },
+    /// Whoever read them did not come to an end.
+    #[error("the mapping files were not read to their end")]
+    Interrupted,
     /// There are more files than any site has: most likely the wrong directory.
     #[error("{} holds more than {MOST_FILES} files; is `mappings.directory` right?", path.display())]
     TooMany {
@@ -60,6 +63,10 @@ fn collect(root: &Path, directory: &Path, extension: &str, paths: &mut Vec<PathB
     let io = |source| MappingFilesError::Io { path: directory.to_owned(), source };
     for entry in fs::read_dir(directory).map_err(io)? {
         let path = entry.map_err(io)?.path();
+        // What editors and mounts put aside under a name with a dot is no file of the site's.
+        if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
+            continue;
+        }
         if path.is_dir() {
             collect(root, &path, extension, paths)?;
         } else if path.extension().is_some_and(|found| found == extension) {

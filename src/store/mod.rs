@@ -5,6 +5,7 @@
 
 mod audit_files;
 mod database;
+mod directory_watch;
 mod journal;
 mod mapping_files;
 mod pem_files;
@@ -17,6 +18,7 @@ pub use database::{
     CommitError, Filter, Message, MessageRow, Messages, Reprocessed, Retention, SharedResource, Store, StoreError,
     StoredTopic, back_up, check, database_file,
 };
+pub use directory_watch::{DirectoryWatch, DirectoryWatchError};
 pub use journal::{Admission, Journal, MessageKey, Ticket, sha_256};
 pub use mapping_files::{MappingFile, MappingFilesError, mapping_files};
 pub use pem_files::{PemFileError, PemFiles, pem_files};

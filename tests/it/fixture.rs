@@ -77,6 +77,16 @@ impl Gateway {
         Self { node: plan.start_with_key(Arc::new(clock), SiteKey::from_bytes(&[7; 32])).await.unwrap() }
     }
 
+    /// Starts one whose state is kept in the directory that `settings` name, so many seconds after the examples were sent, where
+    /// its clock stands still.
+    pub(crate) async fn kept(settings: &[&str], seconds: u64) -> Self {
+        let (layers, problems) = layers(None, settings);
+        let plan = Plan::check(&layers, problems).unwrap_or_else(|error| panic!("{error}"));
+        let sent: jiff::Timestamp = EXAMPLES_SENT.parse().unwrap();
+        let clock = Manual::at(SystemTime::from(sent) + Duration::from_secs(seconds));
+        Self { node: plan.start(Arc::new(clock)).await.unwrap() }
+    }
+
     /// Starts what is planned, on the day of the example messages.
     pub(crate) async fn start_plan(plan: Plan) -> Self {
         let node = plan.start_with_key(Arc::new(DayOfTheExamples::new()), SiteKey::from_bytes(&[7; 32])).await.unwrap();
@@ -110,7 +120,12 @@ pub(crate) fn layers(site: Option<&str>, settings: &[&str]) -> (Layers, Problems
     let default = Layer::file(DEFAULT_NAME, DEFAULT, &mut problems);
     let site = site.map(|text| Layer::file("site.toml", text, &mut problems));
     let mut layers = Layers::new(default, site);
-    let free = ["http.listen=127.0.0.1:0", "admin.listen=127.0.0.1:0", "adapter.ris.listen=127.0.0.1:0"];
+    let free = [
+        "http.listen=127.0.0.1:0",
+        "admin.listen=127.0.0.1:0",
+        "adapter.ris.listen=127.0.0.1:0",
+        "mappings.watch=false",
+    ];
     for setting in free.iter().chain(settings) {
         layers.push(Layer::flag(setting).unwrap());
     }

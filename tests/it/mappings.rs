@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fhircast_gateway::loading::load;
 use fhircast_gateway::mapping::cases::{self, CaseFile, MessageReader};
 use fhircast_gateway::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
-use fhircast_gateway::node::load_mappings;
 use fhircast_gateway_adapter_api::Fields;
 use fhircast_gateway_mllp::Hl7v2;
 use fhircast_gateway_mllp::charset::Policy;
@@ -82,11 +82,11 @@ fn a_sites_folder_holds_mappings_and_the_tables_beside_them() {
     let text = "protocol = \"hl7v2\"\n[session]\nuser = \"${ZDS-1 | lookup users}\"\n[table]\nusers = \"users.csv\"\n";
     fs::write(folder.path().join("site/desk.toml"), text).unwrap();
     fs::write(folder.path().join("site/users.csv"), "from,to\nA17,drjones\n").unwrap();
-    let set = load_mappings(folder.path()).unwrap_or_else(|error| panic!("{error}"));
+    let set = load(folder.path()).unwrap_or_else(|error| panic!("{error}")).set;
     let message = hl7(b"MSH|^~\\&|A|B|||2026||ORM|1|P|2.3\rZDS|A17\r").unwrap();
     assert_eq!(set.mapping("site/desk").unwrap().outcome(&*message)["session"]["user"], "drjones");
     fs::write(folder.path().join("site/users.csv"), "from,to\nA17\n").unwrap();
-    let wrong = load_mappings(folder.path()).unwrap_err().to_string();
+    let wrong = load(folder.path()).err().unwrap().to_string();
     assert!(wrong.contains("site/users.csv:2:1"), "{wrong}");
 }
 

@@ -25,6 +25,7 @@ mod reply;
 mod seats;
 mod separators;
 
+pub mod anonymize;
 pub mod charset;
 pub mod frame;
 pub mod message;

@@ -83,6 +83,11 @@ impl Message {
         &self.raw
     }
 
+    /// The whole message as text, in the character set it is in; escapes stay.
+    pub fn decoded(&self) -> String {
+        self.decode_lossy(content(&self.raw))
+    }
+
     /// MSH-9 as `ORM^O01`, or `ORM` where there is no trigger event.
     pub fn kind(&self) -> String {
         let header = self.header();

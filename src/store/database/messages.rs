@@ -53,6 +53,8 @@ pub struct MessageRow {
     pub resend_of: Option<i64>,
     /// Whether somebody must look at it, and nobody has.
     pub is_dead_letter: bool,
+    /// What became of it when it was handled again for the last time, if it was.
+    pub again: Option<String>,
 }
 
 /// A message with everything that is known of it. It has no `Debug`, as it names patients.
@@ -66,8 +68,8 @@ pub struct Message {
     pub handled: Option<(Timestamp, String, Option<String>)>,
     /// When it was handled again, and what became of it then.
     pub reprocessed: Vec<Reprocessed>,
-    /// The numbers of its resends.
-    pub resends: Vec<i64>,
+    /// Its resends: number, and when it came.
+    pub resends: Vec<(i64, Timestamp)>,
 }
 
 /// One time that a message was handled again.
@@ -147,15 +149,16 @@ impl Messages {
         Ok(statement.query_map(&*values, row)?.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// How many messages there are of each outcome.
+    /// How many there are of each outcome among the latest `most` messages: a store may hold millions.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn outcomes(&self, filter: &Filter) -> Result<Vec<(String, u64)>, StoreError> {
+    pub fn outcomes(&self, filter: &Filter, most: usize) -> Result<Vec<(String, u64)>, StoreError> {
         let (conditions, values) = filter.sql();
         let sql = format!(
-            "SELECT outcome, count(*) FROM message LEFT JOIN dead_letter ON dead_letter.message = message.id
-             WHERE {conditions} GROUP BY outcome ORDER BY count(*) DESC"
+            "SELECT outcome, count(*) FROM
+               (SELECT outcome FROM message WHERE {conditions} ORDER BY message.id DESC LIMIT {most})
+             GROUP BY outcome ORDER BY count(*) DESC, outcome"
         );
         let values: Vec<&dyn ToSql> = values.iter().map(AsRef::as_ref).collect();
         let counted = |row: &Row<'_>| Ok((row.get(0)?, u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default()));
@@ -177,8 +180,8 @@ impl Messages {
             .optional()?;
         let resends = self
             .0
-            .prepare("SELECT id FROM message WHERE control_id = ?2 AND resend_of = ?1 ORDER BY id")?
-            .query_map(params![id, row.record.control_id], |row| row.get(0))?
+            .prepare("SELECT id, received FROM message WHERE control_id = ?2 AND resend_of = ?1 ORDER BY id")?
+            .query_map(params![id, row.record.control_id], |row| Ok((row.get("id")?, parsed(row, "received")?)))?
             .collect::<rusqlite::Result<_>>()?;
         let reprocessed = self
             .0
@@ -192,7 +195,8 @@ impl Messages {
 /// A message without its bytes.
 const ROW: &str =
     "SELECT message.id, received, source, sender, control_id, kind, mapping, outcome, message.reason, topic, events,
-                          microseconds, resend_of, dead_letter.message IS NOT NULL AND handled IS NULL AS is_dead_letter
+                          microseconds, resend_of, dead_letter.message IS NOT NULL AND handled IS NULL AS is_dead_letter,
+                          (SELECT outcome FROM reprocessing WHERE message = message.id ORDER BY id DESC LIMIT 1) AS again
                    FROM message LEFT JOIN dead_letter ON dead_letter.message = message.id";
 
 fn row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
@@ -213,6 +217,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         },
         resend_of: row.get("resend_of")?,
         is_dead_letter: row.get("is_dead_letter")?,
+        again: row.get("again")?,
     })
 }
 
@@ -230,6 +235,9 @@ fn reprocessed(row: &Row<'_>) -> rusqlite::Result<Reprocessed> {
 /// Messages that became no event are looked through as they are: nobody has read an identifier out of them.
 const OF_PATIENT: &str = "(message.id IN (SELECT message FROM message_patient WHERE identifier = ?)
                            OR (events = '[]' AND instr(raw, CAST(? AS BLOB)) > 0))";
+
+/// From the few dead letters to their messages, as there may be millions of these.
+const WAITS: &str = "message.id IN (SELECT message FROM dead_letter WHERE handled IS NULL)";
 
 impl Filter {
     fn sql(&self) -> (String, Vec<Box<dyn ToSql>>) {
@@ -257,8 +265,11 @@ impl Filter {
             add("message.id < ?", vec![Box::new(before)]);
         }
         if self.dead_letters {
-            add("dead_letter.message IS NOT NULL AND handled IS NULL", Vec::new());
+            add(WAITS, Vec::new());
         }
         (conditions.join(" AND "), values)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,9 +40,9 @@ pub fn check(directory: &Path) -> Result<(), StoreError> {
 /// When `to` is there already, or cannot be written.
 pub fn back_up(directory: &Path, to: &Path) -> Result<(), StoreError> {
     let io = |source| StoreError::Io { path: to.to_owned(), source };
+    let connection = beside(&database_file(directory))?;
     // Made first, so that nobody else can read it at any time.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(io)?;
-    let connection = beside(&database_file(directory))?;
     let copied = connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]);
     if copied.is_err() {
         // What is not whole is no backup.

@@ -1,5 +1,6 @@
 //! Marked patients over MLLP: shown, refused, ignored, too old, sent again, badly framed, not HL7.
 
+use fhircast_gateway::clock::{Clock as _, System};
 use jiff::{SignedDuration, Timestamp};
 
 use super::expect_none;
@@ -11,7 +12,7 @@ const PATIENT: &str = "CANARYMRN98765432101^^^MAIN&1.2.276.0.76.3.1.999&ISO^MR||
 const STUDY: &str = "1.2.276.98765432101.4711^ACME_RIS^Application^DICOM";
 
 fn time(ago: SignedDuration) -> String {
-    (Timestamp::now() - ago).strftime("%Y%m%d%H%M%S+0000").to_string()
+    (Timestamp::try_from(System.now()).unwrap() - ago).strftime("%Y%m%d%H%M%S+0000").to_string()
 }
 
 fn header(kind: &str, control_id: &str, time: &str) -> String {
