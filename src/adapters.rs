@@ -170,8 +170,7 @@ impl Adapter {
     pub(crate) async fn bind(self) -> io::Result<BoundAdapter> {
         let listener = TcpListener::bind(self.settings.listen).await?;
         let address = listener.local_addr()?;
-        let counters = Arc::default();
-        Ok(BoundAdapter { name: self.name, address, listener, settings: self.settings, counters })
+        Ok(BoundAdapter { name: self.name, address, listener, settings: self.settings, counters: Arc::default() })
     }
 }
 

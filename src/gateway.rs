@@ -283,7 +283,8 @@ impl Gateway {
             resend_of: None,
         };
         let writes = vec![Write::Message(Box::new(message))];
-        match self.measures.commit(&inbound.source, self.commit(&mut handled, writes, arrival.received)).await {
+        let committing = self.commit(&mut handled, writes, arrival.received);
+        match self.measures.commit(&inbound.source, committing).await {
             Ok(()) => {
                 self.measures.published(&inbound.source, handled.published().len());
                 self.journal.tell(record);

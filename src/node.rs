@@ -317,15 +317,15 @@ impl Node {
         let sessions = Arc::new(Directory::new(site_key, &config.sessions));
         sessions.restore(store.sessions()?);
         let journal = Journal::new(store.clone());
-        let health = Health::default();
-        health.readiness.met(Condition::Mappings);
-        health.readiness.met(Condition::Store);
         let mappings = MappingsInForce::new(
             mappings,
             config.mappings.directory.clone(),
             bound_mappings(config),
             Arc::clone(&clock),
         );
+        let health = Health::default();
+        health.readiness.met(Condition::Mappings);
+        health.readiness.met(Condition::Store);
         let gateway = Gateway {
             measures: Messages::new(sources.keys()),
             mappings: Arc::clone(mappings.set()),

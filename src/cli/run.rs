@@ -21,9 +21,10 @@ pub(super) async fn run(layers: Layers, problems: Problems) -> Result<(), Failur
             .map_err(|error| Failure::Failed(format!("error: cannot forbid core dumps: {error}")))?;
     }
     let (mut interrupt, mut terminate) = (stop_signal(SignalKind::interrupt())?, stop_signal(SignalKind::terminate())?);
+    // Before anybody can think that it runs: without a handler the signal would end it.
+    let mut hang_up = stop_signal(SignalKind::hangup())?;
     let node = plan.start(Arc::new(System)).await?;
     say(&format!("fhircast-gateway {} is running\n\n{node}\nCtrl-C ends it.", env!("CARGO_PKG_VERSION")));
-    let mut hang_up = stop_signal(SignalKind::hangup())?;
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,

@@ -37,7 +37,7 @@ async fn a_changed_file_is_taken_up_by_itself_and_a_wrong_one_changes_nothing() 
     assert!(before.mapping("vendors/desk").is_none(), "who has taken a set keeps it");
     site.write("vendors/desk.toml", WRONG);
     let failed = next(&mut attempts).await.failed.unwrap();
-    assert_eq!(failed.mistakes, 1);
+    assert_eq!(failed.mistakes, 2);
     assert!(
         site.anonymous(&failed.first).starts_with("SITE/vendors/desk.toml:1:11: there is no mapping"),
         "{failed:?}"
@@ -104,7 +104,7 @@ fn reload_tells_what_it_did_or_all_that_is_wrong() {
     }
     let (_, status, _) = reload(&["--status"]);
     assert!(
-        status.contains("mappings  desk,") && status.contains("failed") && status.contains("2 mistakes"),
+        status.contains("mappings  desk,") && status.contains("failed") && status.contains("3 mistakes"),
         "{status}"
     );
     let (code, json, _) = reload(&["--json"]);
@@ -113,7 +113,7 @@ fn reload_tells_what_it_did_or_all_that_is_wrong() {
     let logged = site.anonymous(&gateway.expect_logged("most likely not meant so"));
     assert!(logged.contains("warnings=1") && logged.contains("SITE/desk.toml:14:8"), "{logged}");
     let logged = site.anonymous(&gateway.expect_logged("Mappings not reloaded"));
-    assert!(logged.contains("mistakes=2") && logged.contains("SITE/desk.toml:1:11"), "{logged}");
+    assert!(logged.contains("mistakes=3") && logged.contains("SITE/desk.toml:1:11"), "{logged}");
 }
 
 #[test]
