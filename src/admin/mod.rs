@@ -1,5 +1,6 @@
-//! The operator's API, on loopback: which sessions there are, which topic a user has, who follows, which mappings are in force;
-//! and what an operator does about messages and mappings, which only the running gateway can do.
+//! The operator's API, on loopback: which sessions there are, which topic a user has, who follows, which mappings are in force,
+//! the metrics, whether the gateway lives and is ready; and what an operator does about messages and mappings, which only the
+//! running gateway can do.
 //!
 //! Serves only callers that name this machine as host, so that a web page the operator has open cannot read it by a name
 //! that it made point here; and no page of another origin, so that none can send anything blindly either.
@@ -110,13 +111,6 @@ async fn subscribers(State(admin): State<Admin>) -> Json<Vec<Subscriber>> {
     Json(admin.hub.subscribers(MOST_SUBSCRIBERS).await)
 }
 
-async fn metrics(State(admin): State<Admin>) -> Response {
-    match admin.metrics.text() {
-        Ok(text) => ([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
-}
-
 async fn mappings(State(admin): State<Admin>) -> Json<MappingsStatus> {
     Json(admin.mappings.status())
 }
@@ -129,6 +123,13 @@ async fn reload_mappings(State(admin): State<Admin>) -> Response {
             let answer = ReloadAnswer { status: admin.mappings.status(), problems, text };
             (StatusCode::UNPROCESSABLE_ENTITY, Json(answer)).into_response()
         }
+    }
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    match admin.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 

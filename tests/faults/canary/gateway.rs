@@ -115,6 +115,12 @@ impl Gateway {
         self.client.get(url).send().await.unwrap().text().await.unwrap()
     }
 
+    /// What the operator gets who sends this to `path`.
+    pub(super) async fn order(&self, path: &str, order: &Value) -> String {
+        let url = format!("{}{path}", self.word("operator", ""));
+        self.client.post(url).json(order).send().await.unwrap().text().await.unwrap()
+    }
+
     pub(super) async fn topic(&self, user: &str) -> String {
         let seat = Seat { user: Some(user.to_owned()), workstation: None };
         let answer = self.operator(&format!("/topic?user={}", seat.user.unwrap())).await;

@@ -55,7 +55,8 @@ async fn run(format: &str) -> String {
     let topic = gateway.topic("drjones").await;
     messages::send_all(&gateway).await;
     requests::ask_all(&gateway, &topic).await;
-    for path in ["/metrics", "/readyz", "/healthz", "/messages", "/sessions", "/subscribers"] {
+    requests::handle_again(&gateway).await;
+    for path in ["/metrics", "/readyz", "/healthz", "/mappings", "/sessions", "/subscribers"] {
         expect_none(path, gateway.operator(path).await.as_bytes());
     }
     let directory = gateway.stop();

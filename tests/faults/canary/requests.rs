@@ -193,6 +193,17 @@ async fn webhooks(gateway: &Gateway, topic: &str) -> mpsc::Receiver<String> {
     calls
 }
 
+/// Every message again, as an operator orders it: the first of them are shown, refused, too old and not read at all.
+pub(super) async fn handle_again(gateway: &Gateway) {
+    for message in 1..=12 {
+        for dry_run in [true, false] {
+            let order = json!({"operator": "operator", "dry_run": dry_run, "even_if_old": !dry_run});
+            let answer = gateway.order(&format!("/messages/{message}/reprocess"), &order).await;
+            expect_none("what is told of a message that was handled again", answer.as_bytes());
+        }
+    }
+}
+
 /// Content of a report, and updates that its topic does not take.
 async fn share(gateway: &Gateway, topic: &str) {
     let report = json!({"resourceType": "DiagnosticReport", "id": "canary", "status": "unknown"});
