@@ -14,9 +14,19 @@ fn validator() -> Validator {
 
 /// What is wrong with a mapping, and where; empty where nothing is.
 fn faults(validator: &Validator, text: &str) -> String {
-    let mapping: Value = toml::from_str(text).unwrap();
+    let mapping = as_editors_see_it(toml::from_str(text).unwrap());
     let faults = validator.iter_errors(&mapping).map(|fault| format!("{}: {fault}\n", fault.instance_path()));
     faults.collect()
+}
+
+/// Editors take a date of TOML for the text that it is spelt as.
+fn as_editors_see_it(value: toml::Value) -> Value {
+    match value {
+        toml::Value::Array(items) => items.into_iter().map(as_editors_see_it).collect(),
+        toml::Value::Datetime(date) => date.to_string().into(),
+        toml::Value::Table(table) => table.into_iter().map(|(key, item)| (key, as_editors_see_it(item))).collect(),
+        other => serde_json::to_value(other).unwrap(),
+    }
 }
 
 #[test]
