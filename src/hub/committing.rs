@@ -171,6 +171,7 @@ impl Hub {
             }));
             let tells = told.is_some();
             if let Some(told) = told {
+                self.0.counters.events_published.add(1);
                 actions.extend(turn.topic.distribute(&told, now));
             }
             let performed = turn.seats.perform(actions, &name, now);

@@ -149,7 +149,6 @@ impl Prepared {
         let command = Command::Publish { event: Arc::new(event), version, policy, publisher };
         let outcome =
             decided.decide(position, command).map_err(|refusal| PublishRefusal::Refused(EventRefused(refusal)))?;
-        hub.0.counters.events_published.add(1);
         if let Some(reason) = tolerated {
             hub.0.counters.events_tolerated.add(1);
             info!(%topic, event = logged(&name), reason = %loggable(&name, reason), "Event taken that the standard would refuse.");
