@@ -92,8 +92,8 @@ async fn floor(connections: usize, messages: usize) -> Figures {
     });
     let figures = drive(address, connections, messages).await.0;
     server.abort();
-    drop(server);
-    tokio::task::spawn_blocking(|| syncing.join().unwrap()).await.unwrap();
+    // Its end comes with that of the last connection.
+    drop(syncing);
     figures
 }
 
@@ -112,7 +112,8 @@ fn append_and_sync(mut waiting: mpsc::Receiver<Waiting>) {
         let bytes: Vec<u8> = together.iter().flat_map(|(bytes, _)| bytes.iter().copied()).collect();
         file.write_all(&bytes).unwrap();
         file.sync_data().unwrap();
-        together.into_iter().for_each(|(_, done)| done.send(()).unwrap());
+        // A connection that has ended does not wait.
+        together.into_iter().for_each(|(_, done)| drop(done.send(())));
     }
 }
 
@@ -126,8 +127,9 @@ async fn answer_without_parsing(mut stream: TcpStream, log: mpsc::Sender<Waiting
             return;
         }
         let (done, synced) = oneshot::channel();
-        log.send((buffer[..read].to_vec(), done)).await.unwrap();
-        synced.await.unwrap();
+        if log.send((buffer[..read].to_vec(), done)).await.is_err() || synced.await.is_err() {
+            return;
+        }
         if buffer[..read].ends_with(b"\x1c\r") && stream.write_all(acknowledgement).await.is_err() {
             return;
         }
@@ -154,7 +156,12 @@ async fn gateway(connections: usize, messages: usize, followed: bool) -> Figures
 async fn node() -> Node {
     let mut problems = Problems::default();
     let mut layers = Layers::new(Layer::file(DEFAULT_NAME, DEFAULT, &mut problems), None);
-    for setting in ["http.listen=127.0.0.1:0", "admin.listen=127.0.0.1:0", "adapter.ris.listen=127.0.0.1:0"] {
+    for setting in [
+        "http.listen=127.0.0.1:0",
+        "admin.listen=127.0.0.1:0",
+        "adapter.ris.listen=127.0.0.1:0",
+        "adapter.ris.max_connections_per_address=64",
+    ] {
         layers.push(Layer::flag(setting).unwrap());
     }
     let plan = Plan::check(&layers, problems).unwrap_or_else(|error| panic!("{error}"));
