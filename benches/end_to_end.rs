@@ -112,8 +112,10 @@ fn append_and_sync(mut waiting: mpsc::Receiver<Waiting>) {
         let bytes: Vec<u8> = together.iter().flat_map(|(bytes, _)| bytes.iter().copied()).collect();
         file.write_all(&bytes).unwrap();
         file.sync_data().unwrap();
-        // A connection that has ended does not wait.
-        together.into_iter().for_each(|(_, done)| drop(done.send(())));
+        for (_, done) in together {
+            // A connection that has ended does not wait.
+            let _ = done.send(());
+        }
     }
 }
 
