@@ -4,6 +4,7 @@
 
 mod age;
 mod answer;
+mod entrance;
 mod handled;
 mod merged;
 mod reprocess;
@@ -30,6 +31,7 @@ use crate::store::{Admission, Journal, MessageKey, MessageRecord, Record, Store,
 use crate::telemetry::metrics::Messages;
 
 pub use age::SourceClocks;
+pub use entrance::Entrance;
 pub use reprocess::{NotDone, Reprocess, Reprocessed, Settle};
 
 /// Takes what the adapters receive, and says what became of it.

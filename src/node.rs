@@ -25,7 +25,7 @@ use crate::config::{AdapterConfig, Config, Layers, Problem, Problems};
 use crate::connector::Connector;
 use crate::diagnostic::Diagnostic;
 use crate::fhircast::Edition;
-use crate::gateway::{Gateway, Source, SourceClocks};
+use crate::gateway::{Entrance, Gateway, Source, SourceClocks};
 use crate::health::Health;
 use crate::http::{self, HttpSettings};
 use crate::hub::{Hub, RestoreError};
@@ -34,7 +34,7 @@ use crate::mapping::{Diagnostics, MappingSet};
 use crate::security::{Authenticator, AuthenticatorError, ServerTls};
 use crate::sessions::Directory;
 use crate::store::{
-    AuditFiles, AuditFilesError, Journal, MappingFilesError, Retention, SiteKey, SiteKeyError, Store, StoreError,
+    AuditFiles, AuditFilesError, Disk, Journal, MappingFilesError, Retention, SiteKey, SiteKeyError, Store, StoreError,
 };
 use crate::telemetry::metrics::{Measured, Messages, Metrics, Responses};
 use crate::telemetry::{Condition, LogFormat};
@@ -417,25 +417,30 @@ impl Node {
     }
 
     fn run_adapters(&mut self, adapters: Vec<BoundAdapter>) {
+        let sink = self.gateway.measures.measured(Arc::clone(&self.gateway) as Arc<dyn Sink>);
+        let entrance: Arc<dyn Sink> = Arc::new(Entrance::new(sink, self.tasks.clone()));
         for adapter in adapters {
             info!(adapter = %adapter.name, address = %adapter.address, "Adapter listens.");
             self.adapters.push((Arc::clone(&adapter.name), adapter.address));
-            let sink = self.gateway.measures.measured(Arc::clone(&self.gateway) as Arc<dyn Sink>);
             let clock = Arc::clone(&self.gateway.clock);
-            self.tasks.spawn(adapter.run(sink, clock, self.shutdown.clone()));
+            self.tasks.spawn(adapter.run(Arc::clone(&entrance), clock, self.shutdown.clone()));
         }
     }
 
-    /// Feels the pulse of the event loop, and tells when the store has failed, until the end.
+    /// Feels the pulse of the event loop, and tells how it stands with the store, until the end.
     fn watch_health(&self) {
         self.last.spawn(self.health.pulse.clone().beat(self.end.clone()));
-        let (store, readiness, end) = (self.gateway.store.clone(), self.health.readiness.clone(), self.end.clone());
-        self.last.spawn(async move {
-            tokio::select! {
-                () = store.failed() => readiness.unmet(Condition::Store, "its disk has failed"),
-                () = end.cancelled() => {}
+        let (readiness, end) = (self.health.readiness.clone(), self.end.clone());
+        let mut disk = self.gateway.store.disk();
+        self.last.spawn(end.run_until_cancelled_owned(async move {
+            while disk.changed().await.is_ok() {
+                match *disk.borrow_and_update() {
+                    Disk::Well => readiness.met(Condition::Store),
+                    Disk::Full => readiness.unmet(Condition::Store, "its disk is full"),
+                    Disk::Failed => readiness.unmet(Condition::Store, "it has failed"),
+                }
             }
-        });
+        }));
     }
 
     /// The mappings in force.
@@ -448,9 +453,12 @@ impl Node {
         self.gateway.hub.mounts()
     }
 
-    /// Returns when the store's disk has failed: nothing can be promised any more, and the process must end.
+    /// Returns when the store has failed: nothing can be promised any more, and the process must end.
     pub async fn failed(&self) {
-        self.gateway.store.failed().await;
+        if self.gateway.store.disk().wait_for(|disk| *disk == Disk::Failed).await.is_err() {
+            // A store that is closed cannot fail any more.
+            std::future::pending().await
+        }
     }
 
     /// Stops taking anything new, answers what is in hand, closes the sockets, and waits for all that, for a bounded time.

@@ -32,7 +32,7 @@ pub(super) async fn run(layers: Layers, problems: Problems) -> Result<(), Failur
             _ = hang_up.recv() => node.reload(),
             // At once, and without a word to anybody: nothing can be promised any more.
             () = node.failed() => {
-                return Err(Failure::Failed("error: the store's disk has failed; look at it, then start again".into()));
+                return Err(Failure::Failed("error: the store has failed, see the log; look at its disk, then start again".into()));
             }
         }
     }

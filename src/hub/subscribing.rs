@@ -90,7 +90,7 @@ impl Hub {
                 endpoint: kept.endpoint,
                 principal: kept.principal,
                 events: kept.events,
-                lease_seconds: 0,
+                lease_seconds: kept.expires.duration_since(self.now()).as_secs().max(0).unsigned_abs(),
                 callback,
                 secret: shared,
                 sender,

@@ -15,8 +15,8 @@ mod site_key;
 
 pub use audit_files::{AuditFiles, AuditFilesError, audit_files};
 pub use database::{
-    CommitError, Filter, Message, MessageRow, Messages, Reprocessed, Retention, SharedResource, Store, StoreError,
-    StoredTopic, back_up, check, database_file,
+    CommitError, Disk, Filter, Message, MessageRow, Messages, Reprocessed, Retention, SharedResource, Store,
+    StoreError, StoredTopic, back_up, check, database_file,
 };
 pub use directory_watch::{DirectoryWatch, DirectoryWatchError};
 pub use journal::{Admission, Journal, MessageKey, Ticket, sha_256};

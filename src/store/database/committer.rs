@@ -3,15 +3,15 @@
 use std::io;
 use std::thread;
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::warn;
 
+use super::disk::{Disk, DiskState, Indispensable};
 use super::seal::Seal;
 use super::upkeep::Chore;
 use super::write::write;
-use super::{CommitError, Transaction};
+use super::{CommitError, Transaction, schema};
 
 /// What the thread is asked for.
 pub(super) enum Request {
@@ -27,7 +27,7 @@ pub(super) enum Request {
 pub(super) struct Committer {
     connection: Connection,
     seal: Seal,
-    failed: CancellationToken,
+    disk: DiskState,
 }
 
 /// A transaction, and who waits for it.
@@ -42,13 +42,14 @@ impl Committer {
         connection: Connection,
         seal: Seal,
         requests: mpsc::Receiver<Request>,
-        failed: CancellationToken,
+        disk: DiskState,
     ) -> io::Result<()> {
-        let committer = Self { connection, seal, failed };
+        let committer = Self { connection, seal, disk };
         thread::Builder::new().name("store".into()).spawn(move || committer.run(requests)).map(drop)
     }
 
     fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let promise = Indispensable::new(self.disk.clone());
         while let Some(request) = requests.blocking_recv() {
             let mut waiting = Vec::new();
             let mut next = Some(request);
@@ -63,20 +64,21 @@ impl Committer {
                 next = if waiting.len() < TOGETHER { requests.try_recv().ok() } else { None };
             }
             self.commit(waiting);
-            if self.failed.is_cancelled() {
+            if self.disk.is(Disk::Failed) {
                 // Whoever still waits learns that nothing is promised, as the queue is dropped with their requests.
                 return;
             }
         }
         self.finish();
+        promise.done();
     }
 
     fn attend(&mut self, request: Request) {
         match request {
             Request::Commit { .. } => {}
             Request::Chore(chore) => {
-                if let Err(error) = chore.run(&mut self.connection) {
-                    self.refused(&error);
+                if let Err(error) = self.do_chore(chore) {
+                    self.disk.refused(&error);
                 }
             }
             Request::Close { done } => {
@@ -87,47 +89,40 @@ impl Committer {
         }
     }
 
+    /// Also finds out whether a disk that was full has room again, as perhaps nobody else tries.
+    fn do_chore(&mut self, chore: Chore) -> rusqlite::Result<()> {
+        chore.run(&mut self.connection)?;
+        if self.disk.is(Disk::Full) {
+            schema::write_version_again(&self.connection)?;
+            self.disk.written();
+        }
+        Ok(())
+    }
+
     /// All of them together; one after another where that fails, as one must not fail for another's mistake.
     fn commit(&mut self, waiting: Vec<Waiting>) {
-        if waiting.is_empty() {
+        if waiting.is_empty() || self.disk.is(Disk::Failed) {
+            // Whoever waits learns from the dropped answer that nothing is promised.
             return;
         }
         match self.try_commit(waiting.iter().map(|(transaction, _)| transaction)) {
-            Ok(()) => waiting.into_iter().for_each(|(_, done)| answer(done, Ok(()))),
-            Err(error) if waiting.len() == 1 || is_fatal(&error) => {
-                let refusal = self.refused(&error);
-                waiting.into_iter().for_each(|(_, done)| answer(done, Err(refusal.clone())));
+            Ok(()) => {
+                self.disk.written();
+                waiting.into_iter().for_each(|(_, done)| answer(done, Ok(())));
             }
-            Err(_) => waiting.into_iter().for_each(|one| self.commit(vec![one])),
+            Err(error) => match self.disk.refused(&error) {
+                Disk::Well if waiting.len() > 1 => waiting.into_iter().for_each(|one| self.commit(vec![one])),
+                disk => waiting.into_iter().for_each(|(_, done)| answer(done, Err(refusal(disk)))),
+            },
         }
     }
 
     fn try_commit<'t>(&mut self, transactions: impl Iterator<Item = &'t Transaction>) -> rusqlite::Result<()> {
-        if self.failed.is_cancelled() {
-            return Err(rusqlite::Error::InvalidQuery);
-        }
         let together = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for change in transactions.flat_map(|transaction| &transaction.0) {
             write(&together, &self.seal, change)?;
         }
         together.commit()
-    }
-
-    /// What is told to whoever waits. After an error of the disk nobody knows what it holds, so that it is never tried again.
-    fn refused(&self, error: &rusqlite::Error) -> CommitError {
-        if self.failed.is_cancelled() {
-            return CommitError::Failed;
-        }
-        if is_fatal(error) {
-            error!(%error, "The store's disk has failed; the gateway ends. What was acknowledged is kept.");
-            self.failed.cancel();
-            return CommitError::Failed;
-        }
-        warn!(%error, "The store has not taken a change.");
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => CommitError::Full,
-            _ => CommitError::Refused,
-        }
     }
 
     /// Everything into the one file. If that fails, the log beside it has it all.
@@ -138,15 +133,16 @@ impl Committer {
     }
 }
 
+/// What is told to whoever waits, where it stands so with the disk after the refusal.
+fn refusal(disk: Disk) -> CommitError {
+    match disk {
+        Disk::Well => CommitError::Refused,
+        Disk::Full => CommitError::Full,
+        Disk::Failed => CommitError::Failed,
+    }
+}
+
 fn answer(done: oneshot::Sender<Result<(), CommitError>>, result: Result<(), CommitError>) {
     // Whoever has gone away does not wait.
     let _ = done.send(result);
-}
-
-/// Whether the disk is not to be trusted any more. A sync that has failed is never repeated: the system may have dropped the pages.
-fn is_fatal(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
 }

@@ -2,9 +2,10 @@
 //!
 //! A [`Transaction`] is durable when [`Store::commit`] returns: it is in the write-ahead log, and the log is on the disk. What is
 //! waiting meanwhile goes into the next one together (group commit). When the disk has lost what it promised to keep, nothing is
-//! promised any more: [`Store::failed`].
+//! promised any more: [`Disk::Failed`].
 
 mod committer;
+mod disk;
 mod load;
 mod messages;
 mod schema;
@@ -23,16 +24,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use self::committer::{Committer, Request};
+use self::disk::DiskState;
 use self::seal::Seal;
 use self::upkeep::Upkeep;
 use super::records::Transaction;
 use super::{SiteKey, SiteKeyError};
 use crate::clock::Clock;
 
+pub use self::disk::Disk;
 pub use self::load::{SharedResource, StoredTopic};
 pub(super) use self::messages::Answered;
 pub use self::messages::{Filter, Message, MessageRow, Messages, Reprocessed};
@@ -61,7 +63,7 @@ struct Open {
     reader: Mutex<Connection>,
     path: PathBuf,
     seal: Seal,
-    failed: CancellationToken,
+    disk: DiskState,
     /// Ends with the store.
     _upkeep: Upkeep,
     /// Removed with the store, where it is to leave no trace.
@@ -77,7 +79,7 @@ pub enum CommitError {
     /// The database does not take it now; the log says why.
     #[error("the store cannot write now")]
     Refused,
-    /// The disk has failed: the process ends, and what is on the disk is found at its next start.
+    /// The store has failed: the process ends, and what is on the disk is found at its next start.
     #[error("the store has failed")]
     Failed,
 }
@@ -164,11 +166,12 @@ impl Store {
         let mut writer = connect(&path)?;
         schema::migrate(&mut writer)?;
         let (queue, requests) = mpsc::channel(WAITING);
-        let failed = CancellationToken::new();
-        Committer::start(writer, seal.clone(), requests, failed.clone()).map_err(StoreError::Thread)?;
-        let upkeep = Upkeep::start(connect(&path)?, queue.downgrade(), retention, clock).map_err(StoreError::Thread)?;
+        let disk = DiskState::new();
+        Committer::start(writer, seal.clone(), requests, disk.clone()).map_err(StoreError::Thread)?;
+        let upkeep = Upkeep::start(connect(&path)?, queue.downgrade(), retention, clock, disk.clone());
+        let upkeep = upkeep.map_err(StoreError::Thread)?;
         let reader = Mutex::new(connect(&path)?);
-        let open = Open { queue, reader, path, seal, failed, _upkeep: upkeep, _temporary: temporary };
+        let open = Open { queue, reader, path, seal, disk, _upkeep: upkeep, _temporary: temporary };
         Ok(Self(Some(Arc::new(open))))
     }
 
@@ -199,16 +202,16 @@ impl Store {
     /// Makes `transaction` durable some time soon; false when there is no room for it now.
     pub fn commit_soon(&self, transaction: Transaction) -> bool {
         let Some(open) = &self.0 else { return true };
+        if transaction.0.is_empty() {
+            return true;
+        }
         let (done, _) = oneshot::channel();
         open.queue.try_send(Request::Commit { transaction, done }).is_ok()
     }
 
-    /// Returns when the disk has failed: what was acknowledged is safe, and nothing may be any more.
-    pub async fn failed(&self) {
-        match &self.0 {
-            Some(open) => open.failed.cancelled().await,
-            None => std::future::pending().await,
-        }
+    /// How it stands with the disk, from now on.
+    pub fn disk(&self) -> watch::Receiver<Disk> {
+        self.0.as_ref().map_or_else(|| DiskState::new().watch(), |open| open.disk.watch())
     }
 
     /// Writes what is waiting, and tidies up: the last thing that a gateway does.

@@ -9,9 +9,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 use tokio::sync::mpsc::WeakSender;
-use tracing::warn;
 
 use super::committer::Request;
+use super::disk::{Disk, DiskState};
 use super::write::time;
 use crate::clock::{Clock, timestamp};
 
@@ -42,12 +42,15 @@ impl Upkeep {
         committer: WeakSender<Request>,
         retention: Retention,
         clock: Arc<dyn Clock>,
+        disk: DiskState,
     ) -> io::Result<Self> {
         let (end, ended) = sync_channel(0);
         let work = move || {
             while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(EVERY) {
-                if let Err(error) = write_back(&connection) {
-                    warn!(%error, "The store's log was not written back.");
+                if let Err(error) = write_back(&connection)
+                    && disk.refused(&error) == Disk::Failed
+                {
+                    return;
                 }
                 let Some(queue) = committer.upgrade() else { return };
                 // A full queue has better things to do; there is another chore in a second.

@@ -1,8 +1,8 @@
 /* Preloaded into a gateway, a disk of a test's own for the database's files.
  *
  * Notes every write and every sync in the file DISK_NOTES, so that the test can make the files what a power cut would have left
- * of them; and has the fault that the file DISK_FAULT names, for as long as that is there: "full", "broken", or "slow" and a
- * number of milliseconds. */
+ * of them; and has the fault that the file DISK_FAULT names, for as long as that is there: "full", "broken", "worn" (what is written back from
+ * the log cannot be synced), or "slow" and a number of milliseconds. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -20,12 +20,13 @@ enum { OPENED = 1, WRITTEN = 2, TRUNCATED = 3, SYNCED = 4 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t files[65536]; /* by descriptor: the file's number, 0 for those of no interest */
+static uint8_t logs[65536]; /* by descriptor: whether it is the write-ahead log */
 static uint32_t last = 0;
 static int notes = -1;
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-/* The fault of the moment: f, b, or s with its milliseconds; 0 for none. */
+/* The fault of the moment: f, b, w, or s with its milliseconds; 0 for none. */
 static char fault(int *milliseconds) {
     const char *path = getenv("DISK_FAULT");
     if (path == NULL) return 0;
@@ -62,6 +63,7 @@ static int opened(int descriptor, const char *path) {
     pthread_mutex_lock(&lock);
     if (notes < 0 && log != NULL) notes = REAL(open)(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     files[descriptor] = ++last;
+    logs[descriptor] = path[length] != 0;
     note(OPENED, last, 0, path, strlen(path));
     pthread_mutex_unlock(&lock);
     return descriptor;
@@ -109,6 +111,7 @@ TRUNCATE(ftruncate64, off64_t)
         int milliseconds = 0;                                      \
         char found = of_interest(descriptor) ? fault(&milliseconds) : 0; \
         if (found == 'b') return errno = EIO, -1;                  \
+        if (found == 'w' && !logs[descriptor]) return errno = EIO, -1; \
         if (found == 's') usleep(milliseconds * 1000);             \
         int done = REAL(name)(descriptor);                         \
         if (done == 0) noted(SYNCED, descriptor, 0, NULL, 0);      \

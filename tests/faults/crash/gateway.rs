@@ -15,6 +15,7 @@ pub(crate) struct Gateway {
     child: Mutex<Child>,
     pub(crate) mllp: String,
     pub(crate) hub_url: String,
+    pub(crate) admin_url: String,
     /// From its start until it serves.
     pub(crate) started_in: Duration,
 }
@@ -48,6 +49,17 @@ pub(crate) fn fault(directory: &Path) -> PathBuf {
 
 impl Gateway {
     pub(crate) fn start(program: &Path, directory: &Path, ports: &Ports, shim: Option<&Shim>) -> Self {
+        Self::start_with(program, directory, ports, shim, &[])
+    }
+
+    /// With more settings.
+    pub(crate) fn start_with(
+        program: &Path,
+        directory: &Path,
+        ports: &Ports,
+        shim: Option<&Shim>,
+        settings: &[&str],
+    ) -> Self {
         let store = format!("store.directory={}", data(directory).display());
         let mut command = Command::new(program);
         command.current_dir(directory).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -63,7 +75,10 @@ impl Gateway {
             "hub.events_per_second=1000000",
             "hub.events_burst=1000000",
             "log.filter=error",
-        ] {
+        ]
+        .iter()
+        .chain(settings)
+        {
             command.args(["--set", setting]);
         }
         if let Some(shim) = shim {
@@ -84,12 +99,12 @@ impl Gateway {
             let line = said.iter().find(|line| line.starts_with(label));
             line.and_then(|line| line.split_whitespace().nth(1)).map(str::to_owned)
         };
-        let (Some(mllp), Some(hub_url)) = (word("listens"), word("hub.url")) else {
+        let (Some(mllp), Some(hub_url), Some(admin_url)) = (word("listens"), word("hub.url"), word("operator")) else {
             let mut errors = String::new();
             let _ = child.stderr.take().unwrap().read_to_string(&mut errors);
             panic!("it did not start: {}\n{errors}", said.join("\n"));
         };
-        Self { child: Mutex::new(child), mllp, hub_url, started_in: begun.elapsed() }
+        Self { child: Mutex::new(child), mllp, hub_url, admin_url, started_in: begun.elapsed() }
     }
 
     /// Ends it as nothing can be caught or put off.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use futures_util::StreamExt as _;
 
-pub(crate) use self::gateway::{Gateway, Ports, fault};
+pub(crate) use self::gateway::{Gateway, Ports, data, fault};
 pub(crate) use self::load::Sender;
 use self::load::{Application, Follower};
 use self::power_cut::Before;
