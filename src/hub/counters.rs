@@ -54,6 +54,8 @@ counters! {
     subscriptions_accepted,
     /// Subscriptions ended, for whatever reason.
     subscriptions_ended,
+    /// How often the machine's clock was set.
+    clock_settings,
     /// Sockets opened.
     sockets_opened,
     /// Sockets ended.

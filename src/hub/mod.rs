@@ -35,6 +35,7 @@ mod settings;
 mod socket;
 mod subscriber;
 mod subscribing;
+mod timekeeping;
 mod topic;
 mod topics;
 mod webhook;
@@ -51,7 +52,7 @@ use jiff::Timestamp;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::info;
+use tracing::{info, warn};
 
 pub use self::counters::Snapshot;
 pub(crate) use self::endpoint::topic_digest;
@@ -74,12 +75,13 @@ use self::binding::Bindings;
 use self::counters::Counters;
 use self::mount::Mount;
 use self::subscribing::{Unsubscribable, webhook_sender};
+use self::timekeeping::Timekeeper;
 use self::topic::{Closing, Command, Context, EndpointId, Topic};
 use self::topics::Topics;
 use self::webhook::WebhookSender;
 use crate::allowance::Allowance;
 use crate::audit::AuditLog;
-use crate::clock::{Clock, timestamp};
+use crate::clock::Clock;
 use crate::fhircast::{Edition, EventError};
 use crate::security::Authenticator;
 use crate::store::{Store, StoreError};
@@ -91,7 +93,7 @@ pub struct Hub(Arc<Inner>);
 struct Inner {
     settings: HubSettings,
     mounts: Arc<[Mount]>,
-    clock: Arc<dyn Clock>,
+    timekeeper: Timekeeper,
     authenticator: Authenticator,
     audit: AuditLog,
     /// How many refused tokens are still audited one by one.
@@ -172,7 +174,7 @@ impl Hub {
             webhook_sender: webhook_sender(&settings, &mounts),
             mounts: mounts.into(),
             settings,
-            clock,
+            timekeeper: Timekeeper::new(clock),
             authenticator,
             audit,
             refused_tokens: Mutex::default(),
@@ -242,15 +244,25 @@ impl Hub {
 
     /// Does what is due by now: leases, answers that did not come, lost connections. The hub does this every second.
     pub async fn lapse(&self) {
+        if let Some(by) = self.0.timekeeper.put_right() {
+            warn!(?by, "The machine's clock was set. Leases and tokens end by the new time.");
+            self.0.counters.clock_settings.add(1);
+            self.command_all(|_, _| Some(Command::ClockSet { by })).await;
+        }
+        let is_due = |topic: &Topic, now| topic.next_due().is_some_and(|due| due <= now);
+        self.command_all(|topic, now| is_due(topic, now).then_some(Command::Lapse)).await;
+    }
+
+    /// Does to every topic what `command` says of it: nothing that can be refused, or needs anybody's promise.
+    async fn command_all(&self, command: impl Fn(&Topic, Timestamp) -> Option<Command>) {
         let now = self.now();
-        let lapse = async |name: Arc<str>| {
+        let command = async |name: Arc<str>| {
             let Some(turn) = self.0.topics.known(&name, now).await else { return };
-            if turn.topic.next_due().is_some_and(|due| due <= now) {
-                // A lapse is never refused, and needs nobody's promise.
-                let _ = self.command(turn, Command::Lapse, now).await;
+            if let Some(command) = command(&turn.topic, now) {
+                let _ = self.command(turn, command, now).await;
             }
         };
-        stream::iter(self.0.topics.names()).for_each_concurrent(AT_ONCE, lapse).await;
+        stream::iter(self.0.topics.names()).for_each_concurrent(AT_ONCE, command).await;
     }
 
     /// What the hub has done since it started.
@@ -294,7 +306,7 @@ impl Hub {
     }
 
     fn now(&self) -> Timestamp {
-        timestamp(&*self.0.clock)
+        self.0.timekeeper.now()
     }
 
     fn is_shutting_down(&self) -> bool {

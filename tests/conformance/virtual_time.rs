@@ -3,6 +3,7 @@
 //! Connections are pipes in memory, as a paused runtime moves its clock on only while nothing waits for the network.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
@@ -21,17 +22,26 @@ use tower::ServiceExt as _;
 
 use super::fixture::{event, subscription};
 
-/// The runtime's virtual time as time of day.
-struct Paused(Instant);
+/// The runtime's virtual time as time of day, until somebody sets the clock.
+struct Paused {
+    start: Instant,
+    set_by: AtomicI64,
+}
 
 impl Clock for Paused {
     fn now(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(1_777_882_530) + self.0.elapsed()
+        let set_by = self.set_by.load(Ordering::Relaxed);
+        SystemTime::UNIX_EPOCH + Duration::from_secs((1_777_882_530 + set_by).unsigned_abs()) + self.start.elapsed()
+    }
+
+    fn running(&self) -> Duration {
+        self.start.elapsed()
     }
 }
 
 struct Simulation {
     start: Instant,
+    clock: Arc<Paused>,
     hub: Hub,
     routes: Router,
 }
@@ -41,8 +51,13 @@ type Socket = WebSocketStream<DuplexStream>;
 impl Simulation {
     fn start() -> Self {
         let start = Instant::now();
-        let hub = Hub::new(HubSettings::default(), Arc::new(Paused(start)));
-        Self { start, routes: hub.routes(), hub }
+        let clock = Arc::new(Paused { start, set_by: AtomicI64::new(0) });
+        let hub = Hub::new(HubSettings::default(), Arc::clone(&clock) as _);
+        Self { start, clock, routes: hub.routes(), hub }
+    }
+
+    fn set_clock(&self, seconds: i64) {
+        self.clock.set_by.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// Seconds since the start.
@@ -208,4 +223,47 @@ async fn sub_20_who_never_connects_has_no_subscription_after_a_minute() {
     assert_eq!(simulation.hub.subscribers(9).await.len(), 1);
     sleep(Duration::from_secs(2)).await;
     assert_eq!(simulation.hub.subscribers(9).await.len(), 0);
+}
+
+const HOUR: i64 = 3600;
+
+#[tokio::test(start_paused = true)]
+async fn f9_an_answer_may_take_as_long_as_ever_when_the_clock_is_set_meanwhile() {
+    for set_by in [HOUR, -HOUR, -24 * HOUR] {
+        let simulation = Simulation::start();
+        let mut watcher = simulation.subscriber("SyncError&hub.lease_seconds=86400").await;
+        let mut silent = simulation.subscriber("Patient-open&hub.lease_seconds=86400&subscriber.name=Silent").await;
+        simulation.publish("Patient-open", "e1", "p1").await;
+        let first = text(&mut silent).await.unwrap();
+        answer(&mut silent, &first).await;
+        simulation.publish("Patient-open", "e2", "p2").await;
+        sleep(Duration::from_secs(5)).await;
+        simulation.set_clock(set_by);
+        let (second, error) = sync_error(&simulation, &mut watcher).await;
+        assert!((10..=11).contains(&second), "set by {set_by}: {second}");
+        assert!(diagnostics(&error).contains("Silent"), "{error}");
+        assert_eq!(simulation.hub.counters().clock_settings, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f9_who_is_lost_may_come_back_for_as_long_as_ever_when_the_clock_is_set_meanwhile() {
+    for set_by in [HOUR, -HOUR] {
+        let simulation = Simulation::start();
+        let mut watcher = simulation.subscriber("SyncError").await;
+        drop(simulation.subscriber("Patient-open&subscriber.name=Viewer").await);
+        sleep(Duration::from_secs(5)).await;
+        simulation.set_clock(set_by);
+        let (second, _) = sync_error(&simulation, &mut watcher).await;
+        assert!((15..=16).contains(&second), "set by {set_by}: {second}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f9_a_lease_ends_by_the_time_of_day_as_its_token_does() {
+    let simulation = Simulation::start();
+    let mut viewer = simulation.subscriber("Patient-open&hub.lease_seconds=7200").await;
+    simulation.set_clock(3 * HOUR);
+    assert_eq!(text(&mut viewer).await.unwrap()["hub.mode"], "denied");
+    assert!(simulation.seconds() <= 1, "{}", simulation.seconds());
 }

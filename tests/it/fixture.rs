@@ -49,6 +49,10 @@ impl Clock for DayOfTheExamples {
         let sent: jiff::Timestamp = EXAMPLES_SENT.parse().unwrap();
         SystemTime::from(sent) + System.now().duration_since(self.begun).unwrap_or_default()
     }
+
+    fn running(&self) -> Duration {
+        System.running()
+    }
 }
 
 /// A running gateway.

@@ -13,7 +13,7 @@ use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
@@ -207,6 +207,9 @@ pub trait Sink: Send + Sync {
 
 /// Where the time of day comes from, so that tests can hand in their own. Waiting is tokio's, and can be paused there.
 pub trait Clock: Send + Sync {
-    /// The time of day.
+    /// The time of day, which somebody may set.
     fn now(&self) -> SystemTime;
+
+    /// How long the clock has been running: whatever becomes of the time of day, it goes on evenly, and never back.
+    fn running(&self) -> Duration;
 }

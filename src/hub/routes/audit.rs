@@ -11,7 +11,6 @@ use super::super::endpoint::topic_digest;
 use super::super::problem::Problem;
 use super::Door;
 use crate::audit::{Action, Agent, Entry, NotAudited, PatientWords};
-use crate::clock::timestamp;
 use crate::http::Transport;
 use crate::security::Grant;
 
@@ -73,9 +72,8 @@ impl Door {
 
     /// Who tries tokens by the thousand fills no disk with it.
     fn has_room_for_refused_token(&self) -> bool {
-        let inner = &self.hub.0;
-        let mut allowance = inner.refused_tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        allowance.take(timestamp(&*inner.clock), REFUSED_TOKENS_PER_SECOND, REFUSED_TOKENS_AT_ONCE)
+        let mut allowance = self.hub.0.refused_tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        allowance.take(self.hub.now(), REFUSED_TOKENS_PER_SECOND, REFUSED_TOKENS_AT_ONCE)
     }
 
     /// Gives `result` once it is in the audit log, durably.
@@ -96,7 +94,7 @@ impl Door {
     fn entry(&self, audited: Audited, refusal: Option<String>) -> Entry {
         let Audited { action, principal, address, session, asked, name, patient } = audited;
         let agent = Agent::Application { principal, name, address };
-        Entry { action, recorded: timestamp(&*self.hub.0.clock), agent, session, asked, patient, refusal }
+        Entry { action, recorded: self.hub.now(), agent, session, asked, patient, refusal }
     }
 }
 

@@ -91,6 +91,8 @@ pub(crate) enum Target {
 pub(crate) enum Command {
     /// A subscriber has answered a notification.
     Acknowledge { endpoint: EndpointId, event: String, verdict: Verdict },
+    /// The time of day was set by so much, while no time passed: what waits goes on waiting for as long as before.
+    ClockSet { by: SignedDuration },
     /// A socket has been opened at an endpoint.
     Connect { endpoint: EndpointId, connection: ConnectionId },
     /// A socket is no more.

@@ -105,6 +105,10 @@ impl Topic {
             Command::Acknowledge { endpoint, event, verdict } => {
                 self.acknowledge(endpoint, &event, verdict, now, &mut effects)?
             }
+            Command::ClockSet { by } => {
+                self.touched = later(self.touched, by);
+                self.subscriptions.iter_mut().for_each(|subscription| subscription.clock_set(by));
+            }
             Command::Connect { endpoint, connection } => self.connect(endpoint, connection, now, &mut effects)?,
             Command::Disconnect { endpoint, connection, ended } => {
                 self.disconnect(endpoint, connection, ended, now, &mut effects);

@@ -363,6 +363,17 @@ impl Subscription {
         self.expires.min(connection).min(answer).min(heartbeat)
     }
 
+    /// Every wait lasts as long as before, though the time of day was set by so much. The lease ends by the time of day, as the
+    /// token does that it was granted for.
+    pub(super) fn clock_set(&mut self, by: SignedDuration) {
+        self.outstanding.iter_mut().for_each(|outstanding| outstanding.due = later(outstanding.due, by));
+        if let Connection::Awaited { until } | Connection::Lost { until } = &mut self.connection {
+            *until = later(*until, by);
+        }
+        self.heartbeat_due = self.heartbeat_due.map(|due| later(due, by));
+        self.takeovers.0 = later(self.takeovers.0, by);
+    }
+
     /// How this subscription spells the event `name`; `None` if it is not for it (NOT-02, CLI-28). Under `*` it is spelt as it
     /// was published, and the hub's own Heartbeat is not sent (CLI-20).
     fn spelling(&self, name: &str) -> Option<Spelling> {

@@ -148,6 +148,10 @@ impl Clock for StoppedClock {
     fn now(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_268_800)
     }
+
+    fn running(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// Somebody who sends.
