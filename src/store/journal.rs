@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws_lc_rs::digest;
+use aws_lc_rs::digest::{SHA256, digest as hash_with};
 use tokio::sync::broadcast;
 
-use super::database::{Answered, Filter, Store, StoreError};
+use super::database::{Answered, Digest, Filter, Store, StoreError, digest};
 use super::records::{AnswerRecord, Record};
 
 /// What names a message for good: who sent it, and what they called it.
@@ -28,7 +28,7 @@ pub struct Journal {
     watchers: broadcast::Sender<Arc<Record>>,
 }
 
-type Name = [u8; 16];
+type Name = Digest;
 
 /// Whether a message may go on.
 #[derive(Debug)]
@@ -134,23 +134,15 @@ impl std::fmt::Debug for Ticket {
 }
 
 impl MessageKey<'_> {
-    /// No two keys give the same bytes to hash.
     fn hashed(&self) -> Name {
-        let mut context = digest::Context::new(&digest::SHA256);
-        for part in [self.source, self.sender, self.control_id] {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-        let mut name = [0; 16];
-        name.copy_from_slice(&context.finish().as_ref()[..16]);
-        name
+        digest(&[self.source, self.sender, self.control_id].map(str::as_bytes))
     }
 }
 
 /// The SHA-256 hash by which the journal knows a message's bytes.
 pub fn sha_256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    hash.copy_from_slice(hash_with(&SHA256, bytes).as_ref());
     hash
 }
 

@@ -7,7 +7,9 @@ use rusqlite::{Connection, Row};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::digest::Digest;
 use super::seal::Seal;
+use super::write::{content_digest, context_digest, session_digest, subscription_digest, topic_digest};
 use super::{Store, StoreError};
 use crate::fhircast::ResourceKey;
 use crate::store::records::{
@@ -33,20 +35,10 @@ impl Store {
     /// Every topic. A row that cannot be read is a mistake, and none is left out.
     ///
     /// # Errors
-    /// When the database cannot be read, or holds what no gateway writes.
+    /// When the database cannot be read, or holds what no gateway has written.
     pub fn topics(&self) -> Result<Vec<StoredTopic>, StoreError> {
         let Some(open) = &self.0 else { return Ok(Vec::new()) };
-        let connection = Self::reader(open);
-        let mut events = events(&connection)?;
-        let mut contexts = contexts(&connection)?;
-        let mut subscriptions = subscriptions(&connection, &open.seal)?;
-        let stored = |topic: TopicRecord| StoredTopic {
-            contexts: contexts.remove(&topic.name).unwrap_or_default(),
-            events: events.remove(&topic.name).unwrap_or_default(),
-            subscriptions: subscriptions.remove(&topic.name).unwrap_or_default(),
-            topic,
-        };
-        Ok(topics(&connection)?.into_iter().map(stored).collect())
+        stored_topics(&Self::reader(open), Some(&open.seal))
     }
 
     /// The sessions.
@@ -55,29 +47,53 @@ impl Store {
     /// When the database cannot be read.
     pub fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
         let Some(open) = &self.0 else { return Ok(Vec::new()) };
-        let sql = "SELECT topic, user, workstation, seen, messages FROM session";
-        all(&Self::reader(open), sql, |row| {
-            Ok(SessionRecord {
-                topic: row.get("topic")?,
-                user: row.get("user")?,
-                workstation: row.get("workstation")?,
-                seen: parsed(row, "seen")?,
-                messages: count(row, "messages")?,
-            })
-        })
+        sessions(&Self::reader(open))
     }
+}
+
+/// Every topic; the secrets of webhooks where there is a seal to open them.
+pub(super) fn stored_topics(connection: &Connection, seal: Option<&Seal>) -> Result<Vec<StoredTopic>, StoreError> {
+    whole(connection)?;
+    let mut events = events(connection)?;
+    let mut contexts = contexts(connection)?;
+    let mut subscriptions = subscriptions(connection, seal)?;
+    let stored = |topic: TopicRecord| StoredTopic {
+        contexts: contexts.remove(&topic.name).unwrap_or_default(),
+        events: events.remove(&topic.name).unwrap_or_default(),
+        subscriptions: subscriptions.remove(&topic.name).unwrap_or_default(),
+        topic,
+    };
+    let topics = topics(connection)?.into_iter().map(stored).collect();
+    match events.is_empty() && contexts.is_empty() && subscriptions.is_empty() {
+        true => Ok(topics),
+        false => Err(damaged(connection, "rows belong to no topic")),
+    }
+}
+
+pub(super) fn sessions(connection: &Connection) -> Result<Vec<SessionRecord>, StoreError> {
+    all(connection, "SELECT * FROM session", |row| {
+        let record = SessionRecord {
+            topic: row.get("topic")?,
+            user: row.get("user")?,
+            workstation: row.get("workstation")?,
+            seen: parsed(row, "seen")?,
+            messages: count(row, "messages")?,
+        };
+        as_written(row, session_digest(&record), record)
+    })
 }
 
 fn topics(connection: &Connection) -> Result<Vec<TopicRecord>, StoreError> {
     all(connection, "SELECT * FROM topic", |row| {
-        Ok(TopicRecord {
+        let record = TopicRecord {
             name: row.get("name")?,
             sequence: count(row, "sequence")?,
             has_current: row.get("has_current")?,
             is_users: row.get("is_users")?,
             touched: parsed(row, "touched")?,
             told: perhaps(row, "told")?,
-        })
+        };
+        as_written(row, topic_digest(&record), record)
     })
 }
 
@@ -87,8 +103,10 @@ fn contexts(connection: &Connection) -> Result<ByTopic<(ContextRecord, Vec<Share
     let mut content: HashMap<(Arc<str>, ResourceKey), Vec<SharedResource>> = HashMap::new();
     let shared = |row: &Row<'_>| {
         let json = RawValue::from_string(row.get("resource")?).map_err(|error| unreadable("resource", error))?;
-        let place = (row.get("topic")?, key(row, "anchor_type", "anchor_id")?);
-        Ok((place, (key(row, "resource_type", "resource_id")?, Arc::from(json))))
+        let place: (Arc<str>, ResourceKey) = (row.get("topic")?, key(row, "anchor_type", "anchor_id")?);
+        let resource: SharedResource = (key(row, "resource_type", "resource_id")?, Arc::from(json));
+        let digest = content_digest(&place.0, &place.1, &resource.0, resource.1.get());
+        as_written(row, digest, (place, resource))
     };
     for (place, resource) in all(connection, "SELECT * FROM content ORDER BY id", shared)? {
         content.entry(place).or_default().push(resource);
@@ -98,12 +116,15 @@ fn contexts(connection: &Connection) -> Result<ByTopic<(ContextRecord, Vec<Share
         let content = content.remove(&(Arc::clone(&record.topic), record.anchor.clone())).unwrap_or_default();
         contexts.entry(Arc::clone(&record.topic)).or_default().push((record, content));
     }
+    if !content.is_empty() {
+        return Err(damaged(connection, "content belongs to no context"));
+    }
     Ok(contexts)
 }
 
 fn context(row: &Row<'_>) -> rusqlite::Result<ContextRecord> {
     let resources: Vec<(String, String)> = json(row, "resources")?;
-    Ok(ContextRecord {
+    let record = ContextRecord {
         topic: row.get("topic")?,
         anchor: key(row, "anchor_type", "anchor_id")?,
         event: row.get("event")?,
@@ -114,7 +135,8 @@ fn context(row: &Row<'_>) -> rusqlite::Result<ContextRecord> {
         prior: perhaps(row, "prior")?,
         opened_at: count(row, "opened_at")?,
         since: parsed(row, "since")?,
-    })
+    };
+    as_written(row, context_digest(&record), record)
 }
 
 fn events(connection: &Connection) -> Result<ByTopic<EventRecord>, StoreError> {
@@ -140,16 +162,16 @@ fn events(connection: &Connection) -> Result<ByTopic<EventRecord>, StoreError> {
     Ok(events)
 }
 
-fn subscriptions(connection: &Connection, seal: &Seal) -> Result<ByTopic<SubscriptionRecord>, StoreError> {
+fn subscriptions(connection: &Connection, seal: Option<&Seal>) -> Result<ByTopic<SubscriptionRecord>, StoreError> {
     let subscription = |row: &Row<'_>| {
         let endpoint: [u8; 32] = row.get("endpoint")?;
         let sealed: Option<Vec<u8>> = row.get("secret")?;
         let callback: Option<String> = row.get("callback")?;
-        let secret = sealed.map(|sealed| {
+        let secret = sealed.zip(seal).map(|(sealed, seal)| {
             seal.open(&sealed, &endpoint).ok_or_else(|| unreadable("secret", "not sealed with this site's key"))
         });
         let secret = secret.transpose()?;
-        Ok(SubscriptionRecord {
+        let record = SubscriptionRecord {
             endpoint,
             topic: row.get("topic")?,
             mount: row.get("mount")?,
@@ -161,7 +183,8 @@ fn subscriptions(connection: &Connection, seal: &Seal) -> Result<ByTopic<Subscri
             principal: row.get("principal")?,
             scopes: row.get("scopes")?,
             webhook: callback.map(|callback| WebhookRecord { callback, secret }),
-        })
+        };
+        as_written(row, subscription_digest(&record), record)
     };
     let mut subscriptions: ByTopic<_> = HashMap::new();
     for record in all(connection, "SELECT * FROM subscription ORDER BY id", subscription)? {
@@ -175,7 +198,35 @@ fn all<T>(
     sql: &str,
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>, StoreError> {
-    Ok(connection.prepare(sql)?.query_map([], read)?.collect::<rusqlite::Result<_>>()?)
+    let rows = connection.prepare(sql)?.query_map([], read)?.collect::<rusqlite::Result<_>>();
+    rows.map_err(|error| match error {
+        rusqlite::Error::FromSqlConversionFailure(_, _, finding) => damaged(connection, finding),
+        rusqlite::Error::InvalidColumnType(_, column, _) => damaged(connection, format!("{column}: of another type")),
+        error => error.into(),
+    })
+}
+
+/// Whether the tables that a gateway starts from fit together; the messages would take too long.
+fn whole(connection: &Connection) -> Result<(), StoreError> {
+    for table in ["topic", "context", "content", "event", "subscription", "session"] {
+        let found: String = connection.query_row(&format!("PRAGMA quick_check({table})"), [], |row| row.get(0))?;
+        if found != "ok" {
+            return Err(damaged(connection, found));
+        }
+    }
+    Ok(())
+}
+
+/// `record`, if the row that it was read from has this digest.
+fn as_written<T>(row: &Row<'_>, digest: Digest, record: T) -> rusqlite::Result<T> {
+    match row.get::<_, Digest>("digest")? == digest {
+        true => Ok(record),
+        false => Err(unreadable("digest", "a row is not what was written")),
+    }
+}
+
+fn damaged(connection: &Connection, finding: impl ToString) -> StoreError {
+    StoreError::Damaged { path: connection.path().unwrap_or_default().to_owned(), findings: finding.to_string() }
 }
 
 fn key(row: &Row<'_>, kind: &str, id: &str) -> rusqlite::Result<ResourceKey> {

@@ -5,6 +5,7 @@
 //! promised any more: [`Disk::Failed`].
 
 mod committer;
+mod digest;
 mod disk;
 mod load;
 mod messages;
@@ -34,6 +35,7 @@ use super::records::Transaction;
 use super::{SiteKey, SiteKeyError};
 use crate::clock::Clock;
 
+pub(super) use self::digest::{Digest, digest};
 pub use self::disk::Disk;
 pub use self::load::{SharedResource, StoredTopic};
 pub(super) use self::messages::Answered;

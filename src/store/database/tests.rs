@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::value::RawValue;
 
 use super::upkeep::Chore;
 use super::*;
 use crate::clock::Manual;
-use crate::store::{MessageRecord, Record, SessionRecord, SubscriptionRecord, TopicRecord, WebhookRecord, Write};
+use crate::fhircast::ResourceKey;
+use crate::store::{
+    ContextRecord, MessageRecord, Record, SessionRecord, SubscriptionRecord, TopicRecord, WebhookRecord, Write,
+};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -208,4 +212,131 @@ fn a_database_of_a_later_release_is_left_as_it_is() {
     let connection = Connection::open(database_file(directory.path())).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     assert!(matches!(open(directory.path()), Err(StoreError::Later { found: 99, .. })));
+}
+
+/// Topics with a context each, content in it, a subscription, and who sits there.
+fn screens(count: u8) -> Vec<Write> {
+    (0..count).flat_map(screen).collect()
+}
+
+fn screen(number: u8) -> [Write; 5] {
+    let name: Arc<str> = format!("topic-{number}").into();
+    let anchor = ResourceKey::new("Patient", format!("patient-{number}"));
+    let context = ContextRecord {
+        topic: Arc::clone(&name),
+        anchor: anchor.clone(),
+        event: format!(r#"{{"hub.event":"Patient-open","patient":"Berger-{number}"}}"#),
+        resources: vec![anchor.clone()],
+        fingerprint: 7,
+        occurred: Some(at(1)),
+        version: uuid::Uuid::from_u128(1),
+        prior: None,
+        opened_at: 1,
+        since: at(1),
+    };
+    let resource = RawValue::from_string(format!(r#"{{"resourceType":"Observation","id":"o{number}"}}"#)).unwrap();
+    let content = Write::Content {
+        topic: Arc::clone(&name),
+        anchor,
+        key: ResourceKey::new("Observation", format!("o{number}")),
+        resource: Some(resource.into()),
+    };
+    let subscription = SubscriptionRecord {
+        endpoint: [number; 32],
+        topic: Arc::clone(&name),
+        mount: "standard".into(),
+        events: vec!["Patient-open".into()],
+        expires: at(9),
+        connects_by: None,
+        name: None,
+        alias: None,
+        principal: "viewer".into(),
+        scopes: "fhircast/*.read".into(),
+        webhook: None,
+    };
+    let session = SessionRecord {
+        topic: Arc::clone(&name),
+        user: Some(format!("user-{number}")),
+        workstation: Some(format!("RAD-{number}")),
+        seen: at(1),
+        messages: 1,
+    };
+    [
+        topic(&name),
+        Write::Context(Box::new(context)),
+        content,
+        Write::Subscription(Box::new(subscription)),
+        Write::Session(session),
+    ]
+}
+
+/// What decides which patient is on which screen.
+fn shown(directory: &Path) -> Result<Vec<String>, StoreError> {
+    let store = open(directory)?;
+    let mut shown = Vec::new();
+    for StoredTopic { topic, contexts, subscriptions, .. } in store.topics()? {
+        shown.push(format!("{} {} {}", topic.name, topic.has_current, topic.is_users));
+        for (ContextRecord { topic, anchor, event, resources, .. }, content) in contexts {
+            let content: Vec<_> = content.iter().map(|(key, resource)| (key, resource.get())).collect();
+            shown.push(format!("{topic} {anchor:?} {event} {resources:?} {content:?}"));
+        }
+        for SubscriptionRecord { endpoint, topic, events, principal, scopes, .. } in subscriptions {
+            shown.push(format!("{topic} {endpoint:?} {events:?} {principal} {scopes}"));
+        }
+    }
+    shown.extend(store.sessions()?.into_iter().map(|it| format!("{} {:?} {:?}", it.topic, it.user, it.workstation)));
+    shown.sort();
+    Ok(shown)
+}
+
+#[tokio::test]
+async fn f23_whatever_byte_is_damaged_nobody_is_shown_another_patient_or_another_topic() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = directory.path().join("whole");
+    let store = open(&whole).unwrap();
+    commit(&store, screens(24)).await;
+    store.close().await;
+    drop(store);
+    let (expected, bytes) = (shown(&whole).unwrap(), std::fs::read(database_file(&whole)).unwrap());
+    let (mut random, mut refused) = (fastrand::Rng::with_seed(23), 0);
+    for round in 0..100 {
+        let damaged = directory.path().join(format!("{round}"));
+        std::fs::create_dir(&damaged).unwrap();
+        let mut bytes = bytes.clone();
+        for _ in 0..random.usize(1..8) {
+            let place = random.usize(..bytes.len());
+            bytes[place] ^= random.u8(1..);
+        }
+        std::fs::write(database_file(&damaged), bytes).unwrap();
+        match shown(&damaged) {
+            Ok(shown) => assert_eq!(shown, expected, "round {round}"),
+            Err(_) => refused += 1,
+        }
+        std::fs::remove_dir_all(&damaged).unwrap();
+    }
+    assert!(refused > 20, "most of the file is no free space: {refused}");
+}
+
+#[tokio::test]
+async fn f23_a_row_that_is_not_what_was_written_is_found_by_the_check_and_not_served() {
+    for change in [
+        "UPDATE context SET event = replace(event, 'Berger-3', 'Berger-4')",
+        "UPDATE context SET anchor_id = 'patient-9' WHERE topic = 'topic-3'",
+        "UPDATE content SET resource = replace(resource, 'o3', 'o4')",
+        "UPDATE subscription SET topic = 'topic-4' WHERE topic = 'topic-3'",
+        "UPDATE topic SET has_current = 1 - has_current WHERE name = 'topic-3'",
+        "UPDATE session SET user = 'user-4' WHERE topic = 'topic-3'",
+        "DELETE FROM topic WHERE name = 'topic-3'",
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path()).unwrap();
+        commit(&store, screens(5)).await;
+        drop(store);
+        check(directory.path()).unwrap();
+        let connection = Connection::open(database_file(directory.path())).unwrap();
+        connection.pragma_update(None, "foreign_keys", "OFF").unwrap();
+        connection.execute(change, []).unwrap();
+        assert!(matches!(shown(directory.path()), Err(StoreError::Damaged { .. })), "{change}");
+        assert!(matches!(check(directory.path()), Err(StoreError::Damaged { .. })), "{change}");
+    }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{BUSY, StoreError, database_file};
+use super::{BUSY, StoreError, database_file, load};
 
 /// Findings of a check that are shown.
 const SHOWN: usize = 20;
@@ -27,6 +27,8 @@ pub fn check(directory: &Path) -> Result<(), StoreError> {
         .prepare("SELECT DISTINCT \"table\" FROM pragma_foreign_key_check")?
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
+    findings.extend(load::stored_topics(&connection, None).err().map(|error| error.to_string()));
+    findings.extend(load::sessions(&connection).err().map(|error| error.to_string()));
     findings.extend(orphans.into_iter().map(|table| format!("rows of {table} belong to nothing")));
     match findings.is_empty() {
         true => Ok(()),

@@ -1,8 +1,11 @@
 //! What each change is in SQL.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
+use super::digest::{Digest, digest, perhaps};
 use super::seal::Seal;
 use crate::fhircast::ResourceKey;
 use crate::store::records::{
@@ -65,37 +68,62 @@ fn topic(connection: &Connection, record: &TopicRecord) -> Result<()> {
     let TopicRecord { name, sequence, has_current, is_users, touched, told } = record;
     run(
         connection,
-        "INSERT INTO topic (name, sequence, has_current, is_users, touched, told) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (name) DO UPDATE SET sequence = ?2, has_current = ?3, is_users = ?4, touched = ?5, told = ?6",
-        params![name, number(*sequence), has_current, is_users, touched.to_string(), told.map(text)],
+        "INSERT INTO topic (name, sequence, has_current, is_users, touched, told, digest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (name) DO UPDATE SET sequence = ?2, has_current = ?3, is_users = ?4, touched = ?5, told = ?6,
+                              digest = ?7",
+        params![
+            name,
+            number(*sequence),
+            has_current,
+            is_users,
+            touched.to_string(),
+            told.map(text),
+            topic_digest(record)
+        ],
     )
+}
+
+pub(super) fn topic_digest(record: &TopicRecord) -> Digest {
+    let flags = [u8::from(record.has_current), u8::from(record.is_users)];
+    digest(&[record.name.as_bytes(), &record.sequence.to_be_bytes(), &flags])
 }
 
 fn context(connection: &Connection, record: &ContextRecord) -> Result<()> {
     let ContextRecord { topic, anchor, event, fingerprint, occurred, version, prior, opened_at, since, .. } = record;
-    let resources: Vec<[&str; 2]> = record.resources.iter().map(|key| [&*key.resource_type, &*key.id]).collect();
-    let resources = serde_json::to_string(&resources).unwrap_or_default();
     run(
         connection,
         "INSERT INTO context (topic, anchor_type, anchor_id, event, resources, fingerprint, occurred, version, prior,
-                              opened_at, since)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                              opened_at, since, digest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
          ON CONFLICT (topic, anchor_type, anchor_id) DO UPDATE SET event = ?4, resources = ?5, fingerprint = ?6,
-                              occurred = ?7, version = ?8, prior = ?9, opened_at = ?10, since = ?11",
+                              occurred = ?7, version = ?8, prior = ?9, opened_at = ?10, since = ?11, digest = ?12",
         params![
             topic,
             anchor.resource_type,
             anchor.id,
             event,
-            resources,
+            resources(record),
             fingerprint.cast_signed(),
             occurred.map(text),
             version.to_string(),
             prior.map(text),
             number(*opened_at),
-            since.to_string()
+            since.to_string(),
+            context_digest(record)
         ],
     )
+}
+
+fn resources(record: &ContextRecord) -> String {
+    let resources: Vec<[&str; 2]> = record.resources.iter().map(|key| [&*key.resource_type, &*key.id]).collect();
+    serde_json::to_string(&resources).unwrap_or_default()
+}
+
+pub(super) fn context_digest(record: &ContextRecord) -> Digest {
+    let ContextRecord { topic, anchor, event, .. } = record;
+    let resources = resources(record);
+    digest(&[topic, &*anchor.resource_type, &*anchor.id, event, &resources].map(str::as_bytes))
 }
 
 fn content(
@@ -116,11 +144,25 @@ fn content(
     };
     run(
         connection,
-        "INSERT INTO content (topic, anchor_type, anchor_id, resource_type, resource_id, resource)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (topic, anchor_type, anchor_id, resource_type, resource_id) DO UPDATE SET resource = ?6",
-        params![topic, anchor.resource_type, anchor.id, key.resource_type, key.id, resource],
+        "INSERT INTO content (topic, anchor_type, anchor_id, resource_type, resource_id, resource, digest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (topic, anchor_type, anchor_id, resource_type, resource_id) DO UPDATE SET resource = ?6,
+                              digest = ?7",
+        params![
+            topic,
+            anchor.resource_type,
+            anchor.id,
+            key.resource_type,
+            key.id,
+            resource,
+            content_digest(topic, anchor, key, resource)
+        ],
     )
+}
+
+pub(super) fn content_digest(topic: &str, anchor: &ResourceKey, key: &ResourceKey, resource: &str) -> Digest {
+    let values = [topic, &*anchor.resource_type, &*anchor.id, &*key.resource_type, &*key.id, resource];
+    digest(&values.map(str::as_bytes))
 }
 
 fn event(connection: &Connection, record: &EventRecord) -> Result<()> {
@@ -157,14 +199,15 @@ fn subscription(connection: &Connection, seal: &Seal, record: &SubscriptionRecor
     run(
         connection,
         "INSERT INTO subscription (endpoint, topic, mount, events, expires, connects_by, name, alias, principal, scopes,
-                                   callback, secret)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-         ON CONFLICT (endpoint) DO UPDATE SET events = ?4, expires = ?5, connects_by = ?6, name = ?7, scopes = ?10",
+                                   callback, secret, digest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+         ON CONFLICT (endpoint) DO UPDATE SET events = ?4, expires = ?5, connects_by = ?6, name = ?7, scopes = ?10,
+                                   digest = ?13",
         params![
             endpoint,
             topic,
             mount,
-            serde_json::to_string(events).unwrap_or_default(),
+            names(events),
             expires.to_string(),
             connects_by.map(text),
             name,
@@ -172,19 +215,36 @@ fn subscription(connection: &Connection, seal: &Seal, record: &SubscriptionRecor
             principal,
             record.scopes,
             webhook.map(|webhook| &webhook.callback),
-            secret
+            secret,
+            subscription_digest(record)
         ],
     )
+}
+
+fn names(events: &[Arc<str>]) -> String {
+    serde_json::to_string(events).unwrap_or_default()
+}
+
+pub(super) fn subscription_digest(record: &SubscriptionRecord) -> Digest {
+    let SubscriptionRecord { endpoint, topic, mount, events, principal, scopes, webhook, .. } = record;
+    let (events, callback) = (names(events), perhaps(webhook.as_ref().map(|webhook| &*webhook.callback)));
+    let texts = [topic, mount, &*events, principal, scopes].map(str::as_bytes);
+    digest(&[&[endpoint.as_slice(), &callback], texts.as_slice()].concat())
 }
 
 fn session(connection: &Connection, record: &SessionRecord) -> Result<()> {
     let SessionRecord { topic, user, workstation, seen, messages } = record;
     run(
         connection,
-        "INSERT INTO session (topic, user, workstation, seen, messages) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (topic) DO UPDATE SET user = ?2, workstation = ?3, seen = ?4, messages = ?5",
-        params![topic, user, workstation, time(*seen), number(*messages)],
+        "INSERT INTO session (topic, user, workstation, seen, messages, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (topic) DO UPDATE SET user = ?2, workstation = ?3, seen = ?4, messages = ?5, digest = ?6",
+        params![topic, user, workstation, time(*seen), number(*messages), session_digest(record)],
     )
+}
+
+pub(super) fn session_digest(record: &SessionRecord) -> Digest {
+    let SessionRecord { topic, user, workstation, .. } = record;
+    digest(&[topic.as_bytes(), &perhaps(user.as_deref()), &perhaps(workstation.as_deref())])
 }
 
 fn message(connection: &Connection, message: &MessageRecord) -> Result<()> {

@@ -6,7 +6,8 @@ CREATE TABLE topic (
     has_current     INTEGER NOT NULL,   -- 1: the context that was opened last is the current one
     is_users        INTEGER NOT NULL,   -- 1: the gateway itself has published here
     touched         TEXT NOT NULL,      -- when an event was accepted last
-    told            TEXT                -- the latest time that the gateway itself has told
+    told            TEXT,               -- the latest time that the gateway itself has told
+    digest          BLOB NOT NULL       -- of name, sequence, has_current and is_users: shows that they are as they were written
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE context (
@@ -21,6 +22,7 @@ CREATE TABLE context (
     prior           TEXT,               -- context.priorVersionId
     opened_at       INTEGER NOT NULL,   -- the place of its open in the topic's order
     since           TEXT NOT NULL,      -- what happened before was not meant for it
+    digest          BLOB NOT NULL,      -- of topic, anchor, event and resources
     PRIMARY KEY (topic, anchor_type, anchor_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -32,6 +34,7 @@ CREATE TABLE content (
     resource_type   TEXT NOT NULL,
     resource_id     TEXT NOT NULL,
     resource        TEXT NOT NULL,      -- JSON, as it was shared
+    digest          BLOB NOT NULL,      -- of all but id
     UNIQUE (topic, anchor_type, anchor_id, resource_type, resource_id),
     FOREIGN KEY (topic, anchor_type, anchor_id) REFERENCES context ON DELETE CASCADE
 ) STRICT;
@@ -64,7 +67,8 @@ CREATE TABLE subscription (
     principal       TEXT NOT NULL,      -- on whose behalf it was made
     scopes          TEXT NOT NULL,
     callback        TEXT,               -- a webhook's URL
-    secret          BLOB                -- a webhook's hub.secret, sealed with the site's key
+    secret          BLOB,               -- a webhook's hub.secret, sealed with the site's key
+    digest          BLOB NOT NULL       -- of endpoint, topic, mount, events, principal, scopes and callback
 ) STRICT;
 CREATE INDEX subscription_topic ON subscription (topic);
 
@@ -74,7 +78,8 @@ CREATE TABLE session (
     user            TEXT,
     workstation     TEXT,
     seen            TEXT NOT NULL,
-    messages        INTEGER NOT NULL
+    messages        INTEGER NOT NULL,
+    digest          BLOB NOT NULL       -- of topic, user and workstation
 ) STRICT, WITHOUT ROWID;
 
 -- What came in, and what became of it.
