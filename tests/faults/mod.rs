@@ -6,3 +6,4 @@ mod crashes;
 mod disk;
 mod peers;
 mod requests;
+mod soak;
