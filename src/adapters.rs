@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fhircast_gateway_adapter_api::{BoxFuture, Clock, Fields, Grammar, Sink};
 use fhircast_gateway_mllp as mllp;
+use fhircast_gateway_mllp::tls::ListenerTls;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -89,7 +90,11 @@ impl fmt::Debug for SourceReader {
 pub(crate) struct Adapter {
     name: Arc<str>,
     settings: Arc<mllp::Settings>,
+    tls: Option<Arc<ListenerTls>>,
 }
+
+/// Reads a certificate's files again; gives whether anything has changed, or why what they hold cannot be used.
+pub(crate) type ReloadCertificate = Box<dyn Fn() -> Result<bool, String> + Send>;
 
 /// What an adapter has counted, under its configured name.
 pub(crate) struct AdapterFigures {
@@ -118,6 +123,7 @@ pub(crate) struct BoundAdapter {
     pub address: SocketAddr,
     listener: TcpListener,
     settings: Arc<mllp::Settings>,
+    tls: Option<Arc<ListenerTls>>,
     counters: Arc<mllp::Counters>,
 }
 
@@ -141,11 +147,15 @@ impl Adapter {
             let place = layers.place_of_value(&path).or_else(|| layers.place_of_key(&["adapter", name]));
             problems.push(Problem::new(format!("adapter `{name}`: {}", problem.message)).at(place));
         }
-        if let Some(Err(error)) = settings.tls.as_ref().map(mllp::tls::acceptor) {
-            let problem = Problem::new(format!("adapter `{name}`: {error}"));
-            problems.push(problem.at(layers.place_of_key(&["adapter", name, "tls"])));
-        }
-        Some(Self { name: name.into(), settings: Arc::new(settings) })
+        let tls = settings.tls.clone().and_then(|tls| match ListenerTls::load(tls) {
+            Ok(tls) => Some(Arc::new(tls)),
+            Err(error) => {
+                let problem = Problem::new(format!("adapter `{name}`: {error}"));
+                problems.push(problem.at(layers.place_of_key(&["adapter", name, "tls"])));
+                None
+            }
+        });
+        Some(Self { name: name.into(), settings: Arc::new(settings), tls })
     }
 
     /// The configured name.
@@ -170,7 +180,8 @@ impl Adapter {
     pub(crate) async fn bind(self) -> io::Result<BoundAdapter> {
         let listener = TcpListener::bind(self.settings.listen).await?;
         let address = listener.local_addr()?;
-        Ok(BoundAdapter { name: self.name, address, listener, settings: self.settings, counters: Arc::default() })
+        let Self { name, settings, tls } = self;
+        Ok(BoundAdapter { name, address, listener, settings, tls, counters: Arc::default() })
     }
 }
 
@@ -185,6 +196,12 @@ impl BoundAdapter {
         AdapterFigures { name: Arc::clone(&self.name), counters: Arc::clone(&self.counters) }
     }
 
+    /// Its certificate, where it has one: reads its files again, and says whether anything has changed.
+    pub(crate) fn certificate(&self) -> Option<ReloadCertificate> {
+        let tls = Arc::clone(self.tls.as_ref()?);
+        Some(Box::new(move || tls.reload().map_err(|error| error.to_string())))
+    }
+
     /// Runs until `shutdown`, and then until what it has in hand is answered.
     pub(crate) fn run(
         self,
@@ -192,14 +209,7 @@ impl BoundAdapter {
         clock: Arc<dyn Clock>,
         shutdown: CancellationToken,
     ) -> BoxFuture<'static, ()> {
-        let counters = self.counters;
-        Box::pin(async move {
-            let name = Arc::clone(&self.name);
-            if let Err(error) =
-                mllp::serve(self.listener, self.settings, self.name, sink, clock, counters, shutdown).await
-            {
-                tracing::error!(%error, adapter = %name, "Adapter ended: its certificate cannot be used.");
-            }
-        })
+        let Self { name, listener, settings, tls, counters, .. } = self;
+        Box::pin(mllp::serve(listener, tls, settings, name, sink, clock, counters, shutdown))
     }
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::adapters::{Adapter, BoundAdapter};
+use crate::adapters::{Adapter, BoundAdapter, ReloadCertificate};
 use crate::admin::Admin;
 use crate::audit::AuditLog;
 use crate::config::{AdapterConfig, Config, Layers, Problem, Problems};
@@ -156,9 +156,12 @@ pub struct Node {
 /// Wakes whoever reads files again. Each has its own, as one wakes one.
 #[derive(Clone, Default)]
 struct Reload {
-    certificate: Arc<Notify>,
+    certificates: Arc<Notify>,
     mappings: Arc<Notify>,
 }
+
+/// How often certificates are looked at where the hub has none.
+const RELOAD_EVERY: Duration = Duration::from_secs(30);
 
 /// How long a drain may take before the process ends all the same.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -269,9 +272,7 @@ impl Plan {
         let (responses, health) = (Responses::new(), node.health.clone());
         let routes = responses.measured(routes.merge(health.routes_for_strangers()));
         node.serve_http(http, tls.clone(), routes, config.http.limits.clone());
-        if let Some(tls) = tls {
-            node.keep_certificate(tls);
-        }
+        node.keep_certificates(certificates(tls.as_ref(), &bound), reload_every(tls.as_deref()));
         let admin_routes = Admin {
             sessions: Arc::clone(&node.sessions),
             gateway: Arc::clone(&node.gateway),
@@ -379,10 +380,9 @@ impl Node {
         self.serve_http(listener, None, connector.routes(), config.http.limits.clone());
     }
 
-    /// Looks at the certificate's files every now and then, and whenever it is asked to.
-    fn keep_certificate(&mut self, tls: Arc<ServerTls>) {
-        let every = Duration::try_from(tls.reload_every()).unwrap_or_default().max(Duration::from_secs(1));
-        let (asked, shutdown) = (Arc::clone(&self.reload.certificate), self.shutdown.clone());
+    /// Looks at the files of certificates, the hub's and the adapters', every now and then, and whenever it is asked to.
+    fn keep_certificates(&mut self, certificates: Vec<(Arc<str>, ReloadCertificate)>, every: Duration) {
+        let (asked, shutdown) = (Arc::clone(&self.reload.certificates), self.shutdown.clone());
         self.tasks.spawn(async move {
             loop {
                 tokio::select! {
@@ -390,10 +390,12 @@ impl Node {
                     () = asked.notified() => {}
                     () = shutdown.cancelled() => return,
                 }
-                match tls.reload() {
-                    Ok(true) => info!("Certificate renewed; new connections get it."),
-                    Ok(false) => {}
-                    Err(error) => warn!(%error, "Certificate not renewed; the old one stays."),
+                for (of, reload) in &certificates {
+                    match reload() {
+                        Ok(true) => info!(%of, "Certificate renewed; new connections get it."),
+                        Ok(false) => {}
+                        Err(error) => warn!(%of, error, "Certificate not renewed; the old one stays."),
+                    }
                 }
             }
         });
@@ -405,9 +407,9 @@ impl Node {
         self.tasks.spawn(mappings.keep(config.mappings.watching(), asked, self.shutdown.clone()));
     }
 
-    /// Reads again what can change while the gateway runs: the listener's certificate, and the mappings.
+    /// Reads again what can change while the gateway runs: certificates, and the mappings.
     pub fn reload(&self) {
-        self.reload.certificate.notify_one();
+        self.reload.certificates.notify_one();
         self.reload.mappings.notify_one();
     }
 
@@ -582,6 +584,22 @@ fn load_tls(config: &Config, layers: &Layers, problems: &mut Problems) -> Option
             None
         }
     }
+}
+
+/// How each certificate is read again, by whose it is.
+fn certificates(hub: Option<&Arc<ServerTls>>, adapters: &[BoundAdapter]) -> Vec<(Arc<str>, ReloadCertificate)> {
+    let hub = hub.cloned().map(|tls| {
+        let reload: ReloadCertificate = Box::new(move || tls.reload().map_err(|error| error.to_string()));
+        (Arc::from("hub"), reload)
+    });
+    let adapters = adapters.iter().filter_map(|adapter| Some((Arc::clone(&adapter.name), adapter.certificate()?)));
+    hub.into_iter().chain(adapters).collect()
+}
+
+/// How often certificates are looked at: as the hub's settings say.
+fn reload_every(hub: Option<&ServerTls>) -> Duration {
+    let every = hub.map_or(RELOAD_EVERY, |tls| Duration::try_from(tls.reload_every()).unwrap_or_default());
+    every.max(Duration::from_secs(1))
 }
 
 fn source_of(adapter: &BoundAdapter, config: &Config) -> (Arc<str>, Source) {

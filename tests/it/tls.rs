@@ -1,5 +1,6 @@
 //! SEC-01: the hub over TLS, and its certificate renewed while it runs.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
+
+use crate::fixture::Gateway;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -40,7 +43,7 @@ fn write(directory: &Path, certified: &CertifiedKey<KeyPair>) -> TlsSettings {
 
 struct Served {
     tls: Arc<ServerTls>,
-    address: std::net::SocketAddr,
+    address: SocketAddr,
     shutdown: CancellationToken,
 }
 
@@ -66,15 +69,23 @@ impl Served {
         certificate: &CertificateDer<'static>,
         version: &'static SupportedProtocolVersion,
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        let mut authorities = RootCertStore::empty();
-        authorities.add(certificate.clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
-        let config = config.with_root_certificates(authorities).with_no_client_auth();
-        let stream = TcpStream::connect(self.address).await?;
-        let name = ServerName::try_from("localhost").unwrap();
-        timeout(PATIENCE, TlsConnector::from(Arc::new(config)).connect(name, stream)).await.expect("no handshake")
+        connect(self.address, certificate, version).await
     }
+}
+
+async fn connect(
+    address: SocketAddr,
+    certificate: &CertificateDer<'static>,
+    version: &'static SupportedProtocolVersion,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut authorities = RootCertStore::empty();
+    authorities.add(certificate.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+    let config = config.with_root_certificates(authorities).with_no_client_auth();
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from("localhost").unwrap();
+    timeout(PATIENCE, TlsConnector::from(Arc::new(config)).connect(name, stream)).await.expect("no handshake")
 }
 
 async fn subscribe(stream: &mut TlsStream<TcpStream>) -> String {
@@ -132,4 +143,21 @@ async fn f13_a_renewed_certificate_is_used_for_new_connections_and_a_bad_one_is_
     assert!(served.connect(first.cert.der(), &rustls::version::TLS13).await.is_err());
     assert!(served.connect(second.cert.der(), &rustls::version::TLS13).await.is_ok());
     assert!(subscribe(&mut old).await.contains("202"), "a connection that is there goes on");
+}
+
+#[tokio::test]
+async fn f13_an_adapters_certificate_is_renewed_when_the_gateway_is_told_to_reload() {
+    let (directory, first, second) = (tempfile::tempdir().unwrap(), certificate(), certificate());
+    let files = write(directory.path(), &first);
+    let settings = [
+        format!("adapter.ris.tls.certificate={}", files.certificate.display()),
+        format!("adapter.ris.tls.key={}", files.key.display()),
+    ];
+    let gateway = Gateway::with(&settings.each_ref().map(String::as_str)).await;
+    let address = gateway.node.adapters[0].1;
+    connect(address, first.cert.der(), &rustls::version::TLS13).await.unwrap();
+    write(directory.path(), &second);
+    gateway.node.reload();
+    let renewed = async { while connect(address, second.cert.der(), &rustls::version::TLS13).await.is_err() {} };
+    timeout(PATIENCE, renewed).await.expect("the old certificate is still shown");
 }

@@ -22,38 +22,35 @@ use crate::control_ids::ControlIds;
 use crate::counters::{Count, Counters, Warnings};
 use crate::seats::{Seat, Seats};
 use crate::settings::{Settings, timer, unless_zero};
-use crate::tls::{self, TlsError};
+use crate::tls::ListenerTls;
 
 /// Serves MLLP on `listener` until `shutdown`, handing each message to `sink` under the name `source`.
 ///
 /// On shutdown it accepts no more, lets every connection finish the message in hand and its answer, and returns after
-/// `drain_timeout` at the latest.
-///
-/// # Errors
-/// TLS is set and its files cannot be used; nothing was accepted then.
+/// `drain_timeout` at the latest. Connections are encrypted where there is `tls`.
+#[expect(clippy::too_many_arguments, reason = "each is another part of the world, handed in")]
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Arc<ListenerTls>>,
     settings: Arc<Settings>,
     source: Arc<str>,
     sink: Arc<dyn Sink>,
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
     shutdown: CancellationToken,
-) -> Result<(), TlsError> {
-    let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+) {
     let seats = Seats::new(settings.max_connections, settings.max_connections_per_address);
     let (control_ids, warnings) = (ControlIds::new(), Warnings::default());
     let shared = Shared { settings, source, sink, clock, counters, shutdown, control_ids, warnings };
-    let mut door = Door { acceptor, seats, shared: Arc::new(shared), connections: JoinSet::new() };
+    let mut door = Door { tls, seats, shared: Arc::new(shared), connections: JoinSet::new() };
     door.accept_until_shutdown(&listener).await;
     drop(listener);
     door.drain().await;
-    Ok(())
 }
 
 /// Where connections come in, and what is needed to let them.
 struct Door {
-    acceptor: Option<TlsAcceptor>,
+    tls: Option<Arc<ListenerTls>>,
     seats: Arc<Seats>,
     shared: Arc<Shared>,
     connections: JoinSet<()>,
@@ -93,7 +90,7 @@ impl Door {
             return warn!(source = %shared.source, %peer, %error, "Connection closed: its options could not be set.");
         }
         let open = Open::new(seat, &shared.counters);
-        self.connections.spawn(converse(stream, peer, open, self.acceptor.clone(), shared));
+        self.connections.spawn(converse(stream, peer, open, self.tls.as_ref().map(|tls| tls.acceptor()), shared));
     }
 
     /// Lets connections finish, for as long as the settings say.

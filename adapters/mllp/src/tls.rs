@@ -3,7 +3,7 @@
 //! Reads PEM files and builds what the sockets need; keys and certificates appear in no error text.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -32,14 +32,22 @@ pub enum TlsError {
     /// A file holds no certificate.
     #[error("{} holds no certificate in PEM", .0.display())]
     NoCertificate(PathBuf),
-    /// A file that is missing, unreadable or not PEM.
-    #[error("could not read {} as PEM", file.display())]
+    /// A file that is not PEM.
+    #[error("{} is not what it should be, in PEM", file.display())]
     Pem {
         /// The file.
         file: PathBuf,
         /// Why.
         #[source]
         source: rustls::pki_types::pem::Error,
+    },
+    /// A file that is missing, or that the gateway may not read.
+    #[error("cannot read {}: {source}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// Certificate and key do not fit, or TLS has other objections.
     #[error("the certificate or key cannot be used")]
@@ -49,17 +57,80 @@ pub enum TlsError {
     Verifier(PathBuf, #[source] rustls::server::VerifierBuilderError),
 }
 
-/// What a listener accepts TLS connections with. Call it at start, too, to find mistakes before anything listens.
-///
-/// # Errors
-/// A file cannot be read, or its content cannot be used.
-pub fn acceptor(tls: &Tls) -> Result<TlsAcceptor, TlsError> {
+/// TLS of a listener, whose files can be read again while it listens.
+pub struct ListenerTls {
+    tls: Tls,
+    in_force: Mutex<InForce>,
+}
+
+struct InForce {
+    files: Files,
+    acceptor: TlsAcceptor,
+}
+
+/// What the files held.
+#[derive(PartialEq, Eq)]
+struct Files {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+    client_ca: Option<Vec<u8>>,
+}
+
+impl ListenerTls {
+    /// Reads the files that `tls` names.
+    ///
+    /// # Errors
+    /// One cannot be read, or its content cannot be used.
+    pub fn load(tls: Tls) -> Result<Self, TlsError> {
+        let files = Files::read(&tls)?;
+        let acceptor = acceptor(&tls, &files)?;
+        Ok(Self { tls, in_force: Mutex::new(InForce { files, acceptor }) })
+    }
+
+    /// Reads the files again; new connections get what is in them. Gives whether anything has changed.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; then nothing has changed.
+    pub fn reload(&self) -> Result<bool, TlsError> {
+        let files = Files::read(&self.tls)?;
+        let mut in_force = self.in_force();
+        if in_force.files == files {
+            return Ok(false);
+        }
+        let acceptor = acceptor(&self.tls, &files)?;
+        *in_force = InForce { files, acceptor };
+        Ok(true)
+    }
+
+    /// What accepts the next connection.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        self.in_force().acceptor.clone()
+    }
+
+    fn in_force(&self) -> MutexGuard<'_, InForce> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Files {
+    fn read(tls: &Tls) -> Result<Self, TlsError> {
+        let client_ca = tls.client_ca.as_ref().filter(|_| tls.client_auth != ClientAuth::None);
+        Ok(Self {
+            certificate: read(&tls.certificate)?,
+            key: read(&tls.key)?,
+            client_ca: client_ca.map(|file| read(file)).transpose()?,
+        })
+    }
+}
+
+fn acceptor(tls: &Tls, files: &Files) -> Result<TlsAcceptor, TlsError> {
     let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    let builder = match client_verifier(tls)? {
+    let builder = match client_verifier(tls, files)? {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
-    let config = builder.with_single_cert(certificates(&tls.certificate)?, key(&tls.key)?)?;
+    let chain = certificates(&tls.certificate, &files.certificate)?;
+    let config = builder.with_single_cert(chain, key(&tls.key, &files.key)?)?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
@@ -69,21 +140,21 @@ pub fn acceptor(tls: &Tls) -> Result<TlsAcceptor, TlsError> {
 /// A file cannot be read, or its content cannot be used.
 pub(crate) fn connector(tls: &ClientTls) -> Result<TlsConnector, TlsError> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    let builder = builder.with_root_certificates(authorities(&tls.ca)?);
+    let builder = builder.with_root_certificates(authorities(&tls.ca, &read(&tls.ca)?)?);
     let config = match &tls.identity {
-        Some((chain, private)) => builder.with_client_auth_cert(certificates(chain)?, key(private)?)?,
+        Some((chain, private)) => {
+            builder.with_client_auth_cert(certificates(chain, &read(chain)?)?, key(private, &read(private)?)?)?
+        }
         None => builder.with_no_client_auth(),
     };
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn client_verifier(tls: &Tls) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
-    let (ClientAuth::Wanted | ClientAuth::Required, Some(ca)) = (tls.client_auth, &tls.client_ca) else {
-        return Ok(None);
-    };
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(ca)?), provider());
+fn client_verifier(tls: &Tls, files: &Files) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+    let (Some(file), Some(ca)) = (&tls.client_ca, &files.client_ca) else { return Ok(None) };
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(file, ca)?), provider());
     let builder = if tls.client_auth == ClientAuth::Wanted { builder.allow_unauthenticated() } else { builder };
-    let verifier = builder.build().map_err(|error| TlsError::Verifier(ca.clone(), error))?;
+    let verifier = builder.build().map_err(|error| TlsError::Verifier(file.clone(), error))?;
     Ok(Some(verifier))
 }
 
@@ -92,21 +163,24 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-fn authorities(file: &Path) -> Result<RootCertStore, TlsError> {
+fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(file).map_err(|source| TlsError::Unreadable { file: file.to_owned(), source })
+}
+
+fn authorities(file: &Path, pem: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut authorities = RootCertStore::empty();
-    for certificate in certificates(file)? {
+    for certificate in certificates(file, pem)? {
         authorities.add(certificate)?;
     }
     Ok(authorities)
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let unreadable = |source| TlsError::Pem { file: file.to_owned(), source };
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).map_err(unreadable)?.collect();
-    let certificates = certificates.map_err(unreadable)?;
+fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let certificates = certificates.map_err(|source| TlsError::Pem { file: file.to_owned(), source })?;
     if certificates.is_empty() { Err(TlsError::NoCertificate(file.to_owned())) } else { Ok(certificates) }
 }
 
-fn key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(file).map_err(|source| TlsError::Pem { file: file.to_owned(), source })
+fn key(file: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|source| TlsError::Pem { file: file.to_owned(), source })
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use fhircast_gateway_adapter_api::{BoxFuture, Clock, Grammar, Inbound, Outcome, Sink, Value};
+use fhircast_gateway_mllp::tls::ListenerTls;
 use fhircast_gateway_mllp::{Counters, Hl7v2, Settings};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,6 +29,7 @@ pub(crate) struct Gateway {
     pub(crate) counters: Arc<Counters>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) sink: Arc<FakeSink>,
+    pub(crate) tls: Option<Arc<ListenerTls>>,
     submitted: mpsc::Receiver<()>,
     serving: JoinHandle<()>,
 }
@@ -75,8 +77,10 @@ impl Gateway {
         }
         let sink = Arc::new(FakeSink { seen: Mutex::default(), outcomes: HashMap::from(outcomes), gate, submitted });
         let (counters, shutdown) = (Arc::new(Counters::default()), CancellationToken::new());
+        let tls = settings.tls.clone().map(|tls| Arc::new(ListenerTls::load(tls).unwrap()));
         let serving = fhircast_gateway_mllp::serve(
             listener,
+            tls.clone(),
             Arc::new(settings),
             "ris-east".into(),
             sink.clone(),
@@ -84,8 +88,8 @@ impl Gateway {
             counters.clone(),
             shutdown.clone(),
         );
-        let serving = tokio::spawn(async { serving.await.expect("the settings are sound") });
-        Self { address, counters, shutdown, sink, submitted: submissions, serving }
+        let serving = tokio::spawn(serving);
+        Self { address, tls, counters, shutdown, sink, submitted: submissions, serving }
     }
 
     pub(crate) async fn peer(&self) -> Peer<TcpStream> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fhircast_gateway_mllp::Settings;
 use fhircast_gateway_mllp::sender::{SendError, Sender, Target};
 use fhircast_gateway_mllp::settings::{ClientAuth, Tls};
-use fhircast_gateway_mllp::tls::{self, ClientTls};
+use fhircast_gateway_mllp::tls::{ClientTls, ListenerTls};
 use jiff::SignedDuration;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 
@@ -124,6 +124,23 @@ async fn whoever_does_not_shake_hands_is_closed() {
     assert_eq!(gateway.count("handshake_failed"), 1);
 }
 
+#[tokio::test]
+async fn f13_a_renewed_certificate_is_used_for_new_connections_and_a_bad_one_is_not() {
+    let (first, second) = (Authority::new("renewed"), Authority::new("renewed-second"));
+    let gateway = Gateway::with(first.listener(ClientAuth::None), []).await;
+    let tls = gateway.tls.as_ref().unwrap();
+    assert!(!tls.reload().unwrap(), "nothing has changed");
+    fs::write(first.file("localhost.key"), "nonsense").unwrap();
+    assert!(tls.reload().is_err());
+    assert_eq!(send(&gateway, first.sender()).await.unwrap(), "AA", "the old one stays");
+    let renewed = second.certify("localhost", ExtendedKeyUsagePurpose::ServerAuth);
+    fs::copy(renewed.0, first.file("localhost.pem")).unwrap();
+    fs::copy(renewed.1, first.file("localhost.key")).unwrap();
+    assert!(tls.reload().unwrap());
+    assert!(send(&gateway, first.sender()).await.is_err());
+    assert_eq!(send(&gateway, second.sender()).await.unwrap(), "AA");
+}
+
 #[test]
 fn files_that_cannot_be_used_are_named() {
     let authority = Authority::new("files");
@@ -132,7 +149,7 @@ fn files_that_cannot_be_used_are_named() {
     let check = |certificate: &PathBuf, key: &PathBuf, expected: &str| {
         let tls =
             Tls { certificate: certificate.clone(), key: key.clone(), client_auth: ClientAuth::None, client_ca: None };
-        let error = tls::acceptor(&tls).err().expect("it cannot be used").to_string();
+        let error = ListenerTls::load(tls).err().expect("it cannot be used").to_string();
         assert!(error.contains(expected), "{error}");
     };
     check(&missing, &key, "missing.pem");
