@@ -161,7 +161,7 @@ struct Reload {
 }
 
 /// How long a drain may take before the process ends all the same.
-const DRAIN: Duration = Duration::from_secs(20);
+pub(crate) const DRAIN: Duration = Duration::from_secs(20);
 
 impl Plan {
     /// Reads and checks everything that can be wrong before anything is bound.
@@ -451,6 +451,11 @@ impl Node {
     /// Returns when the store's disk has failed: nothing can be promised any more, and the process must end.
     pub async fn failed(&self) {
         self.gateway.store.failed().await;
+    }
+
+    /// Whether the event loop turns.
+    pub fn is_alive(&self) -> bool {
+        self.health.pulse.is_felt()
     }
 
     /// Stops taking anything new, answers what is in hand, closes the sockets, and waits for all that, for a bounded time.
