@@ -14,6 +14,8 @@ mod message_times;
 mod messages;
 mod notification;
 mod operator_api;
+#[cfg(test)]
+mod packaging_tests;
 mod reload;
 mod run;
 mod send;
