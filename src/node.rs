@@ -164,7 +164,7 @@ struct Reload {
 const RELOAD_EVERY: Duration = Duration::from_secs(30);
 
 /// How long a drain may take before the process ends all the same.
-const DRAIN: Duration = Duration::from_secs(20);
+pub(crate) const DRAIN: Duration = Duration::from_secs(20);
 
 impl Plan {
     /// Reads and checks everything that can be wrong before anything is bound.
@@ -461,6 +461,11 @@ impl Node {
             // A store that is closed cannot fail any more.
             std::future::pending().await
         }
+    }
+
+    /// Whether the event loop turns.
+    pub fn is_alive(&self) -> bool {
+        self.health.pulse.is_felt()
     }
 
     /// Stops taking anything new, answers what is in hand, closes the sockets, and waits for all that, for a bounded time.

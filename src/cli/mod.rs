@@ -6,6 +6,7 @@
 mod audit;
 mod config;
 mod demo;
+mod health;
 mod listen;
 mod mapping;
 mod message_files;
@@ -13,9 +14,12 @@ mod message_times;
 mod messages;
 mod notification;
 mod operator_api;
+#[cfg(test)]
+mod packaging_tests;
 mod reload;
 mod run;
 mod send;
+mod service_manager;
 mod sessions;
 mod store;
 mod terminal;
@@ -74,6 +78,8 @@ enum Command {
     Store(store::StoreArguments),
     /// Make the running gateway load its mappings again: all of them, or none if anything is wrong
     Reload(reload::ReloadArguments),
+    /// Say whether the running gateway is ready: exit code 0 if it is, else 1
+    Health(health::HealthArguments),
     /// Look at the audit log
     Audit(audit::AuditArguments),
     /// Print the effective configuration, and where each value comes from
@@ -160,6 +166,9 @@ fn dispatch(arguments: Arguments, environment: &[(String, String)]) -> Result<()
             .and_then(|(layers, problems)| block_on(sessions::subscribers(subscribers, &layers, problems))),
         Command::Reload(reload) => {
             layers(settings).and_then(|(layers, problems)| block_on(reload::reload(reload, &layers, problems)))
+        }
+        Command::Health(health) => {
+            layers(settings).and_then(|(layers, problems)| block_on(health::health(health, &layers, problems)))
         }
         Command::Mapping(arguments) => {
             layers(settings).and_then(|(layers, problems)| mapping::mapping(&arguments, &layers, problems))

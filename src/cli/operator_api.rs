@@ -46,6 +46,11 @@ impl OperatorApi {
         }
     }
 
+    /// The answer to a question, whatever its status.
+    pub(super) async fn ask(&self, path: &str) -> Result<Answer, Failure> {
+        self.send(self.client.get(format!("{}{path}", self.base))).await
+    }
+
     /// The answer to a request that something be done.
     pub(super) async fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, Failure> {
         self.send(self.client.post(format!("{}{path}", self.base)).json(body)).await

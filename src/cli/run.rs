@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
+use super::service_manager::ServiceManager;
 use crate::clock::System;
 use crate::config::{Layers, Problems};
 use crate::node::Plan;
@@ -25,8 +26,11 @@ pub(super) async fn run(layers: Layers, problems: Problems) -> Result<(), Failur
     let mut hang_up = stop_signal(SignalKind::hangup())?;
     let node = plan.start(Arc::new(System)).await?;
     say(&format!("fhircast-gateway {} is running\n\n{node}\nCtrl-C ends it.", env!("CARGO_PKG_VERSION")));
+    let mut manager = ServiceManager::of_the_environment();
+    manager.ready();
     loop {
         tokio::select! {
+            () = manager.heartbeat() => if node.is_alive() { manager.alive() },
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             _ = hang_up.recv() => node.reload(),
@@ -36,6 +40,7 @@ pub(super) async fn run(layers: Layers, problems: Problems) -> Result<(), Failur
             }
         }
     }
+    manager.stopping();
     say("Draining: nothing new is taken, what is in hand is answered.");
     if node.drain().await {
         say("Drained.");

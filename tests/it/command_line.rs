@@ -41,6 +41,15 @@ impl Running {
 
     /// One with these settings over the built-in ones.
     pub(crate) fn with(settings: &[&str]) -> Self {
+        Self::started(settings, &[])
+    }
+
+    /// One that finds these variables in its environment.
+    pub(crate) fn managed(environment: &[(&str, &str)]) -> Self {
+        Self::started(&[], environment)
+    }
+
+    fn started(settings: &[&str], environment: &[(&str, &str)]) -> Self {
         let directory = temporary("running");
         let store = format!("store.directory={}", directory.join("data").display());
         let mut command = program();
@@ -49,6 +58,7 @@ impl Running {
         for setting in settings {
             command.args(["--set", setting]);
         }
+        command.envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let log = BufReader::new(child.stderr.take().unwrap());
@@ -86,7 +96,8 @@ impl Running {
         line
     }
 
-    fn interrupt(&mut self) -> (i32, String, String) {
+    /// Stops it: its exit code, what it said meanwhile, its log.
+    pub(crate) fn interrupt(&mut self) -> (i32, String, String) {
         self.signal("-INT");
         let rest = self.lines.by_ref().map(Result::unwrap).collect::<Vec<_>>().join("\n");
         let mut errors = String::new();

@@ -19,6 +19,7 @@ mod mappings;
 mod messages;
 mod old_news;
 mod reload;
+mod service;
 mod telemetry;
 mod tls;
 mod token_endpoint;
