@@ -17,8 +17,8 @@ pub use cases::first_cases;
 
 /// A sample message.
 pub struct Sample<'s> {
-    /// What it is called: its file.
-    pub label: &'s str,
+    /// What it is called in what is written: its file's name may name a patient.
+    pub number: usize,
     /// As text, segments on lines of their own.
     pub text: &'s str,
     /// As read.
@@ -207,7 +207,7 @@ impl Drafter<'_> {
         ));
         if !own.is_empty() {
             file.comment(&format!(
-                "Fields of the sender's own that have values, and may say either: {}.",
+                "Fields of the sender's own that have a value, and may say either: {}.",
                 own.join(", ")
             ));
         }
@@ -274,10 +274,14 @@ impl Drafter<'_> {
     }
 }
 
-/// `ORC-19.1 (action by), EVN-5.1 (operator)`
+/// `ORC-19.1 (action by), EVN-5.1 (operator) have values`
 fn listed(candidates: &[&Candidate], none: &str) -> String {
     let names: Vec<String> = candidates.iter().map(|it| format!("{} ({})", it.path, it.is)).collect();
-    if names.is_empty() { none.to_owned() } else { format!("{} have values", names.join(", ")) }
+    match names.as_slice() {
+        [] => none.to_owned(),
+        [only] => format!("{only} has a value"),
+        several => format!("{} have values", several.join(", ")),
+    }
 }
 
 /// The line of `[session]`; a comment where nothing is known.

@@ -10,7 +10,8 @@ struct Guess {
     why: &'static str,
     /// Each field that holds the status, and its values.
     status: Vec<(&'static str, Vec<String>)>,
-    labels: Vec<String>,
+    /// The samples, by their numbers.
+    samples: Vec<usize>,
 }
 
 impl Drafter<'_> {
@@ -47,12 +48,12 @@ impl Drafter<'_> {
             None => {
                 let status = signal.status.iter().map(|path| (*path, Vec::new())).collect();
                 let (event, why) = (meaning.event, meaning.why);
-                guesses.push(Guess { kind, event, why, status, labels: Vec::new() });
+                guesses.push(Guess { kind, event, why, status, samples: Vec::new() });
                 let Some(guess) = guesses.last_mut() else { return };
                 guess
             }
         };
-        guess.labels.push(sample.label.to_owned());
+        guess.samples.push(sample.number);
         for (path, values) in &mut guess.status {
             let value = self.value(sample.fields, path);
             values.extend(value.filter(|value| !values.contains(value)));
@@ -68,13 +69,13 @@ impl Drafter<'_> {
         let conditions: Vec<String> = conditions.collect();
         file.line("");
         file.comment(&format!(
-            "{} is {kind}: that does not say by itself that somebody opens or closes anything. If it does here:",
-            name_of(sample.label)
+            "Sample {} is {kind}: that does not say by itself that somebody opens or closes anything. If it does here:",
+            sample.number
         ));
         file.line("# [[event]]");
         file.line("# name = \"Patient-open\"");
         file.line(&format!("# when = {}", toml::string(&conditions.join(" and "))));
-        file.guess("event", &format!("none for {} ({kind})", name_of(sample.label)));
+        file.guess("event", &format!("none for sample {} ({kind})", sample.number));
     }
 }
 
@@ -84,17 +85,16 @@ impl Guess {
             toml::condition("MSH-9.1", std::slice::from_ref(&self.kind)).into_iter().collect();
         conditions.extend(self.status.iter().filter_map(|(path, values)| toml::condition(path, values)));
         let condition = conditions.join(" and ");
-        let labels: Vec<&str> = self.labels.iter().map(|label| name_of(label)).collect();
+        let numbers: Vec<String> = self.samples.iter().map(usize::to_string).collect();
         file.line("");
-        file.comment(&format!("{}: {}. That it is on somebody's screen is a guess.", labels.join(", "), self.why));
+        file.comment(&format!(
+            "Sample {}: {}. That it is on somebody's screen is a guess.",
+            numbers.join(", "),
+            self.why
+        ));
         file.line("[[event]]");
         file.line(&format!("name = \"{}\"", self.event));
         file.line(&format!("when = {}", toml::string(&condition)));
         file.guess("event", &format!("{} when {condition} ({})", self.event, self.why));
     }
-}
-
-/// A file's name without its folders, which say nothing to others.
-pub(super) fn name_of(label: &str) -> &str {
-    label.rsplit(['/', '\\']).next().unwrap_or(label)
 }

@@ -131,7 +131,7 @@ pub(super) fn base(kinds: &[String]) -> &'static str {
     }
 }
 
-/// The fields with a value in segments of the sender's own, such as `ZUS-2`.
+/// The fields with a value in segments of the sender's own, such as `ZUS-2`. ZDS-1 is not: it is IHE's, and holds the study.
 pub(super) fn own_fields(message: &str) -> Vec<String> {
     let Some(separator) = message.strip_prefix("MSH").and_then(|rest| rest.chars().next()) else { return Vec::new() };
     let mut fields = Vec::new();
@@ -141,7 +141,8 @@ pub(super) fn own_fields(message: &str) -> Vec<String> {
         let named =
             segment.len() == 3 && segment.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
         let filled = parts.enumerate().filter(|(_, value)| named && !value.trim().is_empty());
-        fields.extend(filled.map(|(index, _)| format!("{segment}-{}", index + 1)));
+        let names = filled.map(|(index, _)| format!("{segment}-{}", index + 1));
+        fields.extend(names.filter(|name| name != "ZDS-1"));
     }
     fields
 }
