@@ -15,7 +15,7 @@ use fhircast_gateway_mllp::tls::ListenerTls;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use fhircast_gateway_mllp::anonymize::anonymized;
+pub(crate) use fhircast_gateway_mllp::anonymize::{Anonymized, anonymized};
 pub(crate) use fhircast_gateway_mllp::sender as hl7_sender;
 pub(crate) use fhircast_gateway_mllp::tls::ClientTls;
 

@@ -13,13 +13,24 @@ pub(super) struct Message {
     pub(super) bytes: Vec<u8>,
 }
 
-/// The messages of all `paths`, in order: files, folders with all that is in them, and `-` for standard input.
+/// The messages of all `paths`, in order: files, folders with all that is in them, and `-` for standard input. Each path has
+/// at least one.
 pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Message>, Failure> {
-    let mut files = Vec::new();
-    for path in paths {
-        collect(path, &mut files).map_err(|error| unreadable(path, &error))?;
-    }
     let mut messages = Vec::new();
+    for path in paths {
+        let before = messages.len();
+        read_one(path, &mut messages)?;
+        if messages.len() == before {
+            let what = if path.is_dir() { "file with a message in the folder" } else { "message in" };
+            return Err(Failure::Failed(format!("error: there is no {what} {}", label(path))));
+        }
+    }
+    Ok(messages)
+}
+
+fn read_one(path: &Path, messages: &mut Vec<Message>) -> Result<(), Failure> {
+    let mut files = Vec::new();
+    collect(path, &mut files).map_err(|error| unreadable(path, &error))?;
     for path in files {
         let bytes = content(&path).map_err(|error| unreadable(&path, &error))?;
         let found = split(&bytes);
@@ -29,7 +40,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Message>, Failure> {
             messages.push(Message { label: format!("{}{number}", label(&path)), bytes });
         }
     }
-    Ok(messages)
+    Ok(())
 }
 
 /// What stands for standard input.

@@ -76,8 +76,36 @@ struct Identity {
     identifiers: String,
 }
 
+/// A resource of an event, once it is known what names it.
+pub(super) struct Found<'p, 'm> {
+    pub(super) slot: &'p Slot,
+    /// What it stands for, where there is one for each repetition.
+    repetition: Option<Box<dyn Fields + 'm>>,
+    identity: Identity,
+}
+
+impl Found<'_, '_> {
+    /// What its expressions read, given what the event's read.
+    pub(super) fn view<'v>(&'v self, event: &View<'v>) -> View<'v> {
+        let fields = self.repetition.as_deref().unwrap_or(event.fields);
+        View { fields, first_identifier: self.identity.first.as_deref(), ..*event }
+    }
+
+    /// Whether it has an id, without which it is left out.
+    pub(super) fn is_named(&self) -> bool {
+        self.identity.id.is_some()
+    }
+
+    /// Whether it is what `other` is: they have an identifier in common.
+    fn is_what(&self, other: &Identity) -> bool {
+        let mine: Vec<IdentifierWords<'_>> = serde_json::from_str(&self.identity.identifiers).unwrap_or_default();
+        let others: Vec<IdentifierWords<'_>> = serde_json::from_str(&other.identifiers).unwrap_or_default();
+        self.identity.id == other.id || mine.iter().any(|mine| !mine.value.is_empty() && others.contains(mine))
+    }
+}
+
 /// What an id is made of, in an element of an `identifier`.
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq)]
 struct IdentifierWords<'j> {
     #[serde(borrow, default)]
     system: Cow<'j, str>,
@@ -116,12 +144,13 @@ fn event_if_it_holds(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<O
 
 /// The event of a rule that holds: first what names each resource, then the resources, which can name each other by that.
 fn event(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<MappedEvent, Refusal> {
-    let identities = identify_all(plan, rule, view)?;
-    let ids = ids(rule, &identities);
+    let found = find_all(plan, rule, view)?;
+    let ids = ids(&found);
     let view = View { ids: &ids, ..*view };
-    let entry = |(slot, identity): (&Slot, &Identity)| {
-        let resource = &plan.resources[slot.resource];
-        let json = match resource_json(resource, identity, &view)? {
+    let entry = |it: &Found<'_, '_>| {
+        let resource = &plan.resources[it.slot.resource];
+        let view = it.view(&view);
+        let json = match resource_json(resource, &it.identity, &view)? {
             Ok(json) => json,
             // What is wrong with the resource must not keep what is open from being closed.
             Err(Lacking { json, .. }) if rule.name.action() == Some(Action::Close) => json,
@@ -130,44 +159,75 @@ fn event(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<MappedEvent, 
         // The writer writes JSON only; were it ever wrong, leaving the resource out is the safe side.
         RawValue::from_string(json).ok().map(|json| Ok(ContextEntry { key: resource.key.clone(), resource: json }))
     };
-    let context = rule.slots.iter().zip(&identities).filter_map(entry).collect::<Result<_, _>>()?;
+    let context = found.iter().filter_map(entry).collect::<Result<_, _>>()?;
     let occurred = plan.occurred.as_ref().and_then(|it| age::occurred(&it.value, &view));
     let whose = session(plan, Some(rule), &view);
     let (name, not_after, rule) = (rule.name.clone(), rule.not_after.0, rule.origin.clone());
     Ok(MappedEvent { name, session: whose, context, occurred, not_after, rule })
 }
 
-/// The ids by their slots' `reference`, as far as they are in the event, and the first identifier behind each of its entries.
-pub(super) type Identities = (Vec<Option<String>>, Vec<Option<String>>);
-
-/// What names the resources of an event, for explanations.
-pub(super) fn identities(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Identities, Refusal> {
-    let identities = identify_all(plan, rule, view)?;
-    let ids = ids(rule, &identities);
-    Ok((ids, identities.into_iter().map(|identity| identity.first).collect()))
-}
-
-fn identify_all(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Vec<Identity>, Refusal> {
-    let identify = |slot: &Slot| {
+/// The resources of an event, named: for each slot one, or one for each repetition.
+///
+/// # Errors
+/// When one that the event needs has no id, or no identifier.
+pub(super) fn find_all<'p, 'm>(
+    plan: &'p Plan,
+    rule: &'p EventRule,
+    view: &View<'m>,
+) -> Result<Vec<Found<'p, 'm>>, Refusal> {
+    let mut found = Vec::with_capacity(rule.slots.len());
+    for slot in &rule.slots {
         let resource = &plan.resources[slot.resource];
-        let identity = identify(resource, view);
-        let lacks_id = slot.required && identity.id.is_none();
-        let lacks_identifier = slot.identified && identity.identifiers.is_empty();
-        if lacks_id || lacks_identifier {
-            return Err(refusal::unidentified(rule, resource, identity.identifiers.is_empty(), view));
+        match &resource.each {
+            None => found.push(find(rule, slot, resource, view)?),
+            Some(path) => {
+                let others = found.len();
+                find_each(slot, resource, view.fields.each(path), view, &mut found);
+                if slot.required && found.len() == others {
+                    return Err(refusal::unidentified(rule, resource, true, view));
+                }
+            }
         }
-        Ok(identity)
-    };
-    rule.slots.iter().map(identify).collect()
+    }
+    Ok(found)
 }
 
-fn ids(rule: &EventRule, identities: &[Identity]) -> Vec<Option<String>> {
-    let most = rule.slots.iter().map(|slot| slot.reference + 1).max();
-    let mut ids = vec![None; most.unwrap_or_default()];
-    for (slot, identity) in rule.slots.iter().zip(identities) {
-        ids[slot.reference].clone_from(&identity.id);
+fn find<'p, 'm>(
+    rule: &EventRule,
+    slot: &'p Slot,
+    resource: &ResourcePlan,
+    view: &View<'m>,
+) -> Result<Found<'p, 'm>, Refusal> {
+    let identity = identify(resource, view);
+    let lacks_id = slot.required && identity.id.is_none();
+    let lacks_identifier = slot.identified && identity.identifiers.is_empty();
+    if lacks_id || lacks_identifier {
+        return Err(refusal::unidentified(rule, resource, identity.identifiers.is_empty(), view));
     }
-    ids
+    Ok(Found { slot, repetition: None, identity })
+}
+
+/// One for each repetition that names one, and one only for several that name the same.
+fn find_each<'p, 'm>(
+    slot: &'p Slot,
+    resource: &ResourcePlan,
+    repetitions: Vec<Box<dyn Fields + 'm>>,
+    view: &View<'m>,
+    found: &mut Vec<Found<'p, 'm>>,
+) {
+    let others = found.len();
+    for repetition in repetitions {
+        let identity = identify(resource, &View { fields: &*repetition, ..*view });
+        let is_known = found[others..].iter().any(|known| known.is_what(&identity));
+        if identity.id.is_some() && !is_known {
+            found.push(Found { slot, repetition: Some(repetition), identity });
+        }
+    }
+}
+
+/// The ids of an event's resources, each with the number by which others name the resource.
+pub(super) fn ids<'f>(found: &'f [Found<'_, '_>]) -> Vec<(usize, &'f str)> {
+    found.iter().filter_map(|it| Some((it.slot.reference, it.identity.id.as_deref()?))).collect()
 }
 
 fn identify(resource: &ResourcePlan, view: &View<'_>) -> Identity {

@@ -46,6 +46,7 @@ fn defined(
         match context.slot(key.key).filter(|_| chosen) {
             Some((slot, resource)) => {
                 problems.extend(lacking(name, place, key, resource));
+                problems.extend(repeating(name, place, key, resource));
                 slots.push(Slot { required: key.required, identified: key.identified, ..slot });
             }
             None if key.required => problems.push(missing(name, place, key, context)),
@@ -75,6 +76,19 @@ fn missing(name: &EventName, place: Place, key: &ContextKey, context: &EventCont
         (false, None) => "it cannot be left out".to_owned(),
     };
     Problem::new(place, message).help(help)
+}
+
+/// A resource of which there may be several, where the event has one.
+fn repeating(name: &EventName, place: Place, key: &ContextKey, resource: &ResourcePlan) -> Option<Problem> {
+    if key.repeats || resource.each.is_none() {
+        return None;
+    }
+    let message = format!("{name} has one {}, and this one has `each` ({})", key.key, resource.origin);
+    let help = format!(
+        "write `each` where there may be several: in [event.context.{}] of a DiagnosticReport's event",
+        key.key
+    );
+    Some(Problem::new(place, message).help(help))
 }
 
 /// What the resource cannot give although the event needs it.

@@ -17,8 +17,8 @@ pub use cases::first_cases;
 
 /// A sample message.
 pub struct Sample<'s> {
-    /// What it is called: its file.
-    pub label: &'s str,
+    /// What it is called in what is written: its file's name may name a patient.
+    pub number: usize,
     /// As text, segments on lines of their own.
     pub text: &'s str,
     /// As read.
@@ -142,7 +142,7 @@ impl Drafter<'_> {
     }
 
     fn base(&self, file: &mut File) {
-        let base = hl7v2::base(&self.values("MSH-9.1"));
+        let base = hl7v2::base(&self.values("MSH-9.1"), |path| !self.values(path).is_empty());
         for (convention, events) in self.conventions() {
             file.comment(&format!(
                 "{convention} makes {events} of these samples: extend that instead, and leave out [[event]], if it is right."
@@ -207,8 +207,8 @@ impl Drafter<'_> {
         ));
         if !own.is_empty() {
             file.comment(&format!(
-                "Fields of the sender's own that have values, and may say either: {}.",
-                own.join(", ")
+                "Fields of the sender's own that have a value, and may say either, or what happens: {}.",
+                whole_fields(&own).join(", ")
             ));
         }
         file.line("[session]");
@@ -216,8 +216,9 @@ impl Drafter<'_> {
         file.line(&session_line("workstation", &taken, ""));
         self.tell("user", &users, file);
         self.tell("workstation", &taken, file);
-        if !own.is_empty() {
-            file.guess("", &format!("the sender's own fields may say either: {}", own.join(", ")));
+        for (index, field) in own.iter().enumerate() {
+            let what = if index == 0 { "own fields" } else { "" };
+            file.guess(what, &format!("{field}: {}", self.values(field).join(", ")));
         }
     }
 
@@ -274,10 +275,21 @@ impl Drafter<'_> {
     }
 }
 
-/// `ORC-19.1 (action by), EVN-5.1 (operator)`
+/// `ORC-19.1 (action by), EVN-5.1 (operator) have values`
 fn listed(candidates: &[&Candidate], none: &str) -> String {
     let names: Vec<String> = candidates.iter().map(|it| format!("{} ({})", it.path, it.is)).collect();
-    if names.is_empty() { none.to_owned() } else { format!("{} have values", names.join(", ")) }
+    match names.as_slice() {
+        [] => none.to_owned(),
+        [only] => format!("{only} has a value"),
+        several => format!("{} have values", several.join(", ")),
+    }
+}
+
+/// Fields without their components, each once.
+fn whole_fields(fields: &[String]) -> Vec<&str> {
+    let mut whole: Vec<&str> = fields.iter().map(|field| field.split('.').next().unwrap_or(field)).collect();
+    whole.dedup();
+    whole
 }
 
 /// The line of `[session]`; a comment where nothing is known.

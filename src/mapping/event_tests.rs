@@ -170,3 +170,42 @@ fn mistakes_in_times_and_limits_are_shown_where_they_stand() {
     let wrong = "protocol = 'notes'\noccurred = 'at ${A | datetime}'\nnot_after = '90'\n[[event]]\nname = 'UserLogout'\nnot_after = '5 minutes'\n";
     insta::assert_snapshot!(load(&[("wrong", wrong)]).unwrap_err());
 }
+
+#[test]
+fn a_report_has_a_study_for_each_repetition_and_those_that_name_the_same_are_one() {
+    let text = r#"
+protocol = "notes"
+[expression]
+issuer = "${ISSUER or 'none'}"
+[[event]]
+name = "DiagnosticReport-open"
+[event.context.study]
+each = "STUDY"
+[context.patient]
+id = "p"
+[context.report]
+id = "${REPORT | uuid 'report' issuer}"
+status = "final"
+subject.reference = "Patient/${patient.id}"
+code.text = "x"
+imagingStudy = [{ each = "study", reference = "ImagingStudy/${study.id}" }, { display = "first: ${study.id}" }]
+[context.study]
+id = "${.1}"
+status = "unknown"
+identifier = [{ value = "${.2}" }]
+subject.reference = "Patient/${patient.id}"
+"#;
+    let resources = |message: &str| {
+        let outcome = outcome(text, message);
+        let context = outcome["events"][0]["context"].as_array().unwrap_or_else(|| panic!("{outcome}")).clone();
+        let ids: Vec<_> = context.iter().map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect();
+        (ids, context[0]["resource"]["imagingStudy"].clone())
+    };
+    let reference = |id: &str| json!({ "reference": format!("ImagingStudy/{id}") });
+    let (ids, studies) = resources("REPORT: r\nSTUDY: a^1~b^2~a^3~c^2~^4");
+    assert_eq!(ids[1..], ["p", "a", "b"], "`a` is there twice, `c` has the identifier of `b`, the last has no id");
+    assert_eq!(studies, json!([reference("a"), reference("b"), { "display": "first: a" }]));
+    let (none, studies) = resources("REPORT: r\nSTUDY: ^1\nISSUER: x");
+    assert_eq!((&none[1..], studies), (&["p".to_owned()][..], Value::Null));
+    assert_ne!(resources("REPORT: r\nSTUDY: a\nISSUER: x").0[0], ids[0], "the issuer is part of the report's id");
+}

@@ -10,14 +10,15 @@ use std::fmt;
 use fhircast_gateway_adapter_api::Fields;
 use serde::Serialize;
 
+use super::apply::{self, Found};
 use super::condition::{Condition, Test};
 use super::expression::{Template, View};
-use super::plan::{Element, EventRule, Node, Object, Placed, Plan, ResourcePlan};
+use super::plan::{Each, Element, EventRule, Node, Object, Placed, Plan, ResourcePlan};
 use super::retire::MergeRule;
 use super::set::Mapping;
 use super::source::Origin;
+use super::value::Data;
 use super::write::{self, Written};
-use super::{apply, value::Data};
 
 /// What a mapping did with a message. `Display` is text for a terminal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -168,14 +169,25 @@ impl Explainer<'_> {
     }
 
     fn resources(&mut self, rule: &EventRule, view: &View<'_>) {
-        match apply::identities(self.plan, rule, view) {
-            Ok((ids, firsts)) => {
-                for (slot, first) in rule.slots.iter().zip(&firsts) {
-                    let view = View { ids: &ids, first_identifier: first.as_deref(), ..*view };
-                    self.resource(&self.plan.resources[slot.resource], &view, ids[slot.reference].is_some());
+        match apply::find_all(self.plan, rule, view) {
+            Ok(found) => {
+                let ids = apply::ids(&found);
+                for it in &found {
+                    let view = View { ids: &ids, ..it.view(view) };
+                    self.resource(&self.plan.resources[it.slot.resource], &view, it.is_named());
                 }
+                self.report_none_found(rule, &found);
             }
             Err(refusal) => self.line(1, format!("refused: {refusal}")),
+        }
+    }
+
+    /// Resources that are there for each repetition, of which there is none.
+    fn report_none_found(&mut self, rule: &EventRule, found: &[Found<'_, '_>]) {
+        for slot in rule.slots.iter().filter(|slot| !found.iter().any(|it| std::ptr::eq(it.slot, *slot))) {
+            let resource = &self.plan.resources[slot.resource];
+            let each = resource.each.as_ref().map_or("", |path| path.text());
+            self.line_of(1, format!("{} is left out: no {each} gives it an id", resource.key), &resource.origin);
         }
     }
 
@@ -221,7 +233,16 @@ impl Explainer<'_> {
     }
 
     fn element(&mut self, way: &str, element: &Element, view: &View<'_>) {
-        let Some(path) = &element.each else { return self.node(way, &element.node, view) };
+        let path = match &element.each {
+            None => return self.node(way, &element.node, view),
+            Some(Each::Path(path)) => path,
+            Some(Each::Resource(number)) => {
+                for (index, ids) in view.for_each_id(*number).enumerate() {
+                    self.node(&format!("{way} ({})", index + 1), &element.node, &View { ids: &ids, ..*view });
+                }
+                return;
+            }
+        };
         let repetitions = view.fields.each(path);
         if repetitions.is_empty() {
             self.line(1, format!("{way} is left out: the message has no {}", path.text()));

@@ -57,8 +57,8 @@ pub(crate) enum Operand {
 #[derive(Clone, Copy)]
 pub(crate) struct View<'m> {
     pub(crate) fields: &'m dyn Fields,
-    /// The ids of the resources in the event, by the resource's number.
-    pub(crate) ids: &'m [Option<String>],
+    /// The ids of the resources in the event, each with the number by which others name the resource.
+    pub(crate) ids: &'m [(usize, &'m str)],
     /// `type|system|value` of the present resource's first identifier.
     pub(crate) first_identifier: Option<&'m str>,
 }
@@ -67,6 +67,20 @@ impl<'m> View<'m> {
     /// A view of `fields` alone.
     pub(crate) fn new(fields: &'m dyn Fields) -> Self {
         Self { fields, ids: &[], first_identifier: None }
+    }
+
+    /// The id of the event's resource of that number: of several the first.
+    pub(crate) fn id(&self, number: usize) -> Option<&'m str> {
+        self.ids.iter().find(|(of, _)| *of == number).map(|(_, id)| *id)
+    }
+
+    /// The ids of the event, once for each resource of that number, with that one alone.
+    pub(crate) fn for_each_id(&self, number: usize) -> impl Iterator<Item = Vec<(usize, &'m str)>> {
+        let ids = self.ids;
+        ids.iter().filter(move |(of, _)| *of == number).map(move |one| {
+            let others = ids.iter().filter(|(of, _)| *of != number);
+            others.chain([one]).copied().collect()
+        })
     }
 }
 
@@ -134,7 +148,7 @@ impl Expression {
 impl Pipeline {
     /// The operand's value, after every step.
     pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Data<'m> {
-        self.calls.iter().fold(self.operand.value(view), |data, call| call.apply(data))
+        self.calls.iter().fold(self.operand.value(view), |data, call| call.apply(data, view))
     }
 
     pub(crate) fn gives_object(&self) -> bool {
@@ -166,7 +180,7 @@ impl Operand {
             Self::Group(expression) => expression.value(view),
             Self::Path { path, many: true } => view.fields.all(path).into(),
             Self::Path { path, many: false } => view.fields.first(path).into(),
-            Self::Reference(index) => view.ids.get(*index).and_then(Option::as_deref).map_or(Data::Absent, Data::text),
+            Self::Reference(number) => view.id(*number).map_or(Data::Absent, Data::text),
             Self::Text(text) => Data::text(&**text),
         }
     }

@@ -6,9 +6,11 @@
 
 use std::ops::Range;
 
+use fhircast_gateway_adapter_api::{Fields, Path, Value};
+
 use super::condition::{Comparison, Condition, Test};
 use super::exclusive::{exclude_each_other, ways};
-use super::expression::{Expression, Operand, Pipeline, Template};
+use super::expression::{Expression, Operand, Pipeline, Template, View};
 use super::function::Call;
 use super::parse::Mistake;
 use super::table::LookupTable;
@@ -190,14 +192,32 @@ pub(crate) fn never_absent(pipeline: &Pipeline) -> bool {
 }
 
 fn constant<'c>(text: &'c str, calls: &'c [Call]) -> Data<'c> {
-    calls.iter().fold(Data::text(text), |data, call| call.apply(data))
+    let view = View::new(&NoFields);
+    calls.iter().fold(Data::text(text), |data, call| call.apply(data, &view))
+}
+
+/// No message: what is always the same reads none.
+struct NoFields;
+
+impl Fields for NoFields {
+    fn first<'m>(&'m self, _: &Path) -> Value<'m> {
+        Value::Absent
+    }
+
+    fn all<'m>(&'m self, _: &Path) -> Vec<Value<'m>> {
+        Vec::new()
+    }
+
+    fn each<'m>(&'m self, _: &Path) -> Vec<Box<dyn Fields + 'm>> {
+        Vec::new()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::expression::{Part, View};
+    use super::super::expression::Part;
     use super::super::names::Names;
     use super::super::parse;
     use super::super::table::Meaning;

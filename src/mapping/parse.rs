@@ -7,7 +7,7 @@
 //! operand    = "(" expression ")" | 'text' | "text" | number | name | path
 //! condition  = conjunction ( "or" conjunction )*
 //! conjunction = negation ( "and" negation )*
-//! negation   = "not" negation | "(" condition ")" | test
+//! negation   = "not" negation | "(" condition ")" | test     "(" expression ")" begins a test if "|" or a comparison follows
 //! test       = pipeline [ ("==" | "!=") pipeline | ["not"] "in" ( "[" texts "]" | table ) | ["not"] "matches" text ]
 //! ```
 //!
@@ -218,17 +218,23 @@ impl<'t> Parser<'t> {
     fn argument(&mut self, names_table: bool) -> Result<Option<Argument>, Mistake> {
         self.skip_blanks();
         let start = self.at;
-        let text = match self.quoted()? {
-            Some(text) => text.to_owned(),
-            None => match self.number() {
-                Some(number) => number.to_owned(),
-                None => match self.argument_word(names_table)? {
-                    Some(word) => word,
-                    None => return Ok(None),
-                },
-            },
-        };
-        Ok(Some(Argument { text: text.into(), span: start..self.at }))
+        if let Some(text) = self.quoted()? {
+            return Ok(Some(Argument { text: text.into(), expression: None, span: start..self.at }));
+        }
+        if let Some(number) = self.number() {
+            return Ok(Some(Argument { text: number.into(), expression: None, span: start..self.at }));
+        }
+        let word = self.peek_word();
+        if let Some(expression) = self.names.expression(word).filter(|_| !names_table) {
+            self.at += word.len();
+            return Ok(Some(Argument {
+                text: word.into(),
+                expression: Some(expression.clone()),
+                span: start..self.at,
+            }));
+        }
+        let word = self.argument_word(names_table)?;
+        Ok(word.map(|word| Argument { text: word.into(), expression: None, span: start..self.at }))
     }
 
     fn argument_word(&mut self, names_table: bool) -> Result<Option<String>, Mistake> {
@@ -272,10 +278,22 @@ impl<'t> Parser<'t> {
             return Ok(Condition::Not(Box::new(self.nested(Self::negation)?)));
         }
         self.skip_blanks();
+        let start = self.at;
         if self.take("(") {
-            return self.nested(Self::closed_condition);
+            let condition = self.nested(Self::closed_condition)?;
+            if !self.at_comparison() {
+                return Ok(condition);
+            }
+            // What stands in the parentheses is compared: it is an expression.
+            self.at = start;
         }
         self.test()
+    }
+
+    /// Whether a function or a comparison stands here.
+    fn at_comparison(&mut self) -> bool {
+        self.skip_blanks();
+        matches!(self.peek_word(), "in" | "matches" | "not") || self.rest().starts_with(['|', '=', '!'])
     }
 
     fn closed_condition(&mut self) -> Result<Condition, Mistake> {

@@ -93,6 +93,8 @@ pub(crate) struct ResourcePlan {
     pub(crate) key: String,
     /// Its FHIR type.
     pub(crate) resource: String,
+    /// One resource for each repetition.
+    pub(crate) each: Option<Path>,
     pub(crate) id: Option<Placed<Template>>,
     pub(crate) identifier: Option<Node>,
     /// All other members.
@@ -124,9 +126,18 @@ pub(crate) enum Node {
 /// An element of an array.
 #[derive(Debug)]
 pub(crate) struct Element {
-    /// One element for each repetition.
-    pub(crate) each: Option<Path>,
+    /// One element for each of these.
+    pub(crate) each: Option<Each>,
     pub(crate) node: Node,
+}
+
+/// What there is one element for.
+#[derive(Debug)]
+pub(crate) enum Each {
+    /// Each repetition in the message.
+    Path(Path),
+    /// Each of the event's resources of that number.
+    Resource(usize),
 }
 
 /// An object, left out whole if it reads the message and finds nothing there.

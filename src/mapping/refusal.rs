@@ -6,7 +6,7 @@ use fhircast_gateway_adapter_api::{Fault, Path};
 use super::apply::Refusal;
 use super::expression::{Expression, Operand, Pipeline, Template, View};
 use super::function::Call;
-use super::plan::{Element, EventRule, Member, Node, Plan, ResourcePlan};
+use super::plan::{Each, Element, EventRule, Member, Node, Plan, ResourcePlan};
 use super::retire::MergeRule;
 
 /// One place that was looked at, and why nothing came of it.
@@ -152,7 +152,7 @@ fn try_node(node: &Node, each: Option<&Path>, view: &View<'_>, trials: &mut Vec<
 }
 
 fn try_element(element: &Element, each: Option<&Path>, view: &View<'_>, trials: &mut Vec<Trial>) {
-    let Some(path) = &element.each else { return try_node(&element.node, each, view, trials) };
+    let Some(Each::Path(path)) = &element.each else { return try_node(&element.node, each, view, trials) };
     let repetitions = view.fields.each(path);
     if repetitions.is_empty() {
         trials.push(Trial { path: path.clone(), text: path.text().to_owned(), failure: Failure::Empty });
@@ -176,6 +176,9 @@ fn try_expression(expression: &Expression, each: Option<&Path>, view: &View<'_>,
             }
             Operand::FirstIdentifier | Operand::Reference(_) | Operand::Text(_) => {}
         }
+        for named in pipeline.calls.iter().flat_map(Call::expressions) {
+            try_expression(named, each, view, trials);
+        }
     }
 }
 
@@ -194,7 +197,7 @@ fn failure(pipeline: &Pipeline, view: &View<'_>) -> Failure {
         return Failure::Empty;
     }
     for call in &pipeline.calls {
-        data = call.apply(data);
+        data = call.apply(data, view);
         if data.is_nothing() {
             return Failure::Unreadable(call.name());
         }

@@ -3,7 +3,7 @@
 //! The rule is "nothing in, nothing out": no empty strings, objects or arrays, and no object of literals around an empty value.
 
 use super::expression::{Template, View};
-use super::plan::{Element, Member, Node, Object};
+use super::plan::{Each, Element, Member, Node, Object};
 use super::value::{Data, is_blank};
 
 /// What was written, from least to most.
@@ -92,12 +92,21 @@ fn array(json: &mut String, elements: &[Element], view: &View<'_>) -> Written {
     best
 }
 
-/// One element, or one for each repetition.
+/// One element, or one for each repetition or resource.
 fn repeated(json: &mut String, element: &Element, view: &View<'_>) -> Written {
-    let Some(path) = &element.each else { return one_element(json, &element.node, view) };
     let mut best = Written::Nothing;
-    for repetition in &view.fields.each(path) {
-        best = best.max(one_element(json, &element.node, &View { fields: &**repetition, ..*view }));
+    match &element.each {
+        None => best = one_element(json, &element.node, view),
+        Some(Each::Path(path)) => {
+            for repetition in &view.fields.each(path) {
+                best = best.max(one_element(json, &element.node, &View { fields: &**repetition, ..*view }));
+            }
+        }
+        Some(Each::Resource(number)) => {
+            for ids in view.for_each_id(*number) {
+                best = best.max(one_element(json, &element.node, &View { ids: &ids, ..*view }));
+            }
+        }
     }
     best
 }

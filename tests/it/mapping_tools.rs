@@ -3,6 +3,7 @@
 mod check;
 mod diff;
 mod map;
+mod new;
 mod reference;
 mod schema;
 mod test;

@@ -2,8 +2,9 @@
 //! numbers are replaced by invented ones of the same shape, and free text by a text that says nothing.
 //!
 //! What is invented depends on the order in which values appear, never on the values: nothing can be reckoned back, and the
-//! same samples always give the same. One value is replaced alike wherever it stands. Results and segments of the sender's own
-//! are searched for values known from elsewhere, and otherwise stay, as do all other dates: a person must look at them.
+//! same samples always give the same. One value is replaced alike wherever it stands. Results that are no text and segments of
+//! the sender's own are searched for values known from elsewhere, and otherwise stay, as do all other dates: a person must look
+//! at them, and is told which fields they are.
 
 mod fields;
 mod invent;
@@ -13,14 +14,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::separators::Separators;
 use fields::{Kind, kind_of};
 
+/// Messages without the people in them, and what was done.
+pub struct Anonymized {
+    /// The messages, in their order.
+    pub messages: Vec<String>,
+    /// The fields with a value that name somebody and were replaced, such as `PID-5`; by segment and number.
+    pub replaced: Vec<String>,
+    /// The other fields with a value. In them only values that stand in a field of `replaced` were replaced.
+    pub left: Vec<String>,
+}
+
 /// The `messages`, texts with a segment on each line, without the people in them.
-pub fn anonymized(messages: &[String]) -> Vec<String> {
+pub fn anonymized(messages: &[String]) -> Anonymized {
     let mut people = People::default();
+    let (mut replaced, mut left) = (BTreeSet::new(), BTreeSet::new());
     let known: Vec<String> = messages
         .iter()
-        .map(|message| each_field(message, |field, separators| people.known_field(field, separators)))
+        .map(|message| {
+            each_field(message, |field, separators| {
+                let new = people.known_field(field, separators);
+                field.note(if new.is_some() { &mut replaced } else { &mut left });
+                new
+            })
+        })
         .collect();
-    known.iter().map(|message| each_field(message, |field, _| people.other_field(field))).collect()
+    let messages = known.iter().map(|message| each_field(message, |field, _| people.other_field(field))).collect();
+    let names = |fields: BTreeSet<(String, usize)>| {
+        fields.into_iter().map(|(segment, number)| format!("{segment}-{number}")).collect()
+    };
+    Anonymized { messages, replaced: names(replaced), left: names(left) }
 }
 
 /// A field of a segment that is not MSH.
@@ -35,6 +57,13 @@ struct Field<'m> {
 impl Field<'_> {
     fn kind(&self) -> Option<Kind> {
         kind_of(self.segment, self.number, self.second)
+    }
+
+    /// Adds it to `fields`, if it has a value.
+    fn note(&self, fields: &mut BTreeSet<(String, usize)>) {
+        if self.number > 0 && !is_nothing(self.text) {
+            fields.insert((self.segment.to_owned(), self.number));
+        }
     }
 }
 
@@ -194,7 +223,7 @@ mod tests {
         ZPI|0044556|OPEN|4711\r";
 
     fn anonymous(message: &str) -> String {
-        anonymized(&[message.to_owned()]).remove(0)
+        anonymized(&[message.to_owned()]).messages.remove(0)
     }
 
     #[test]
@@ -204,11 +233,30 @@ mod tests {
 
     #[test]
     fn one_value_becomes_the_same_wherever_it_stands_and_two_stay_two() {
-        let both = anonymized(&[MESSAGE.to_owned(), MESSAGE.replace("0044556", "0044557")]);
+        let both = anonymized(&[MESSAGE.to_owned(), MESSAGE.replace("0044556", "0044557")]).messages;
         let number = |message: &str| message.split("||").find_map(|it| it.strip_prefix("00")).unwrap()[..5].to_owned();
         assert_ne!(number(&both[0]), number(&both[1]));
         assert!(both[0].contains(&format!("ZPI|00{}|OPEN|", number(&both[0]))), "{}", both[0]);
         assert_eq!(both[0], anonymous(MESSAGE), "the same again");
+    }
+
+    #[test]
+    fn it_is_told_which_fields_were_replaced_and_which_were_left() {
+        let message = "MSH|^~\\&|ACME\rPID|1||7788||Okafor||\"\"\rOBX|1|TX|N||Okafor\rOBX|2|NM|N||4\rZPI|7788||x\r";
+        let done = anonymized(&[message.to_owned()]);
+        assert_eq!(done.replaced, ["OBX-5", "PID-3", "PID-5"]);
+        assert_eq!(done.left, ["OBX-1", "OBX-2", "OBX-3", "OBX-5", "PID-1", "ZPI-1", "ZPI-3"]);
+    }
+
+    #[test]
+    fn a_result_that_is_a_person_is_replaced_as_one() {
+        let message = "MSH|^~\\&|ACME\rOBX|1|XCN|N||4711^Lindqvist^Maria\rOBX|2|CX|N||0044^^^LAKE^MR\r\
+                       PRT|1|UP|||4711^Lindqvist^Maria\r";
+        let new = anonymous(message);
+        for known in ["4711", "Lindqvist", "Maria", "0044"] {
+            assert!(!new.contains(known), "{known} in {new}");
+        }
+        assert!(new.contains("^^^LAKE^MR"), "{new}");
     }
 
     #[test]

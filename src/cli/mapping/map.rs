@@ -63,9 +63,6 @@ pub(in crate::cli) fn map(arguments: &MapArguments, layers: &Layers, problems: P
     }
     arguments.mapping.as_deref().map(|name| named(&set, name)).transpose()?;
     let messages = message_files::read(arguments.file.as_slice())?;
-    if messages.is_empty() {
-        return Err(failed("there is no message in it"));
-    }
     let shown: Vec<Shown> = messages.iter().map(|message| arguments.shown(message, &set)).collect();
     match arguments.format {
         Format::Json => println!("{}", serde_json::to_string_pretty(&shown).map_err(failed)?),

@@ -11,7 +11,7 @@ use fhircast_gateway_adapter_api::Fields;
 use super::super::Failure;
 use super::super::message_files;
 use super::{failed, load};
-use crate::adapters::{GRAMMARS, HL7_CASES, anonymized, message_text, read_message};
+use crate::adapters::{Anonymized, GRAMMARS, HL7_CASES, anonymized, message_text, read_message};
 use crate::config::{Layers, Problems};
 use crate::loading::load_with;
 use crate::mapping::SourceFile;
@@ -27,16 +27,25 @@ pub(in crate::cli) struct NewArguments {
     /// HL7 v2 messages that it is to be made of; repeatable
     #[arg(long, value_name = "FILE", required = true)]
     from: Vec<PathBuf>,
-    /// Put invented people in the place of those in the samples
+    /// Put invented people, patients and staff, in the place of those in the samples, and tell which fields were left
     #[arg(long)]
     anonymize: bool,
 }
 
 /// A sample as it goes into the cases.
 struct Owned {
-    label: String,
+    number: usize,
     text: String,
     fields: Arc<dyn Fields>,
+}
+
+/// All samples, and what is told of them.
+struct Samples {
+    owned: Vec<Owned>,
+    /// Where each comes from.
+    labels: Vec<String>,
+    /// What was replaced and what was left, if people were.
+    anonymized: Option<Anonymized>,
 }
 
 pub(in crate::cli) fn new(arguments: &NewArguments, layers: &Layers, problems: Problems) -> Result<(), Failure> {
@@ -55,15 +64,15 @@ pub(in crate::cli) fn new(arguments: &NewArguments, layers: &Layers, problems: P
             return Err(failed(format!("{} is there already, and nothing is overwritten", path.display())));
         }
     }
-    let owned = arguments.samples()?;
-    let samples: Vec<Sample<'_>> = owned.iter().map(Owned::as_sample).collect();
+    let read = arguments.samples()?;
+    let samples: Vec<Sample<'_>> = read.owned.iter().map(Owned::as_sample).collect();
     let grammar = GRAMMARS.into_iter().find(|it| it.protocol() == draft::PROTOCOL);
     let grammar = grammar.ok_or_else(|| failed("HL7 v2 is not spoken here"))?;
     let draft = draft::draft(&set, &samples, grammar);
     let cases = proved_cases(directory, &mapping_path, &cases_path, name, &draft, &samples)?;
     write_new(&mapping_path, &draft.text)?;
     write_new(&cases_path, &cases)?;
-    show(arguments, &draft, [&mapping_path, &cases_path]);
+    show(name, &draft, &read, [&mapping_path, &cases_path]);
     Ok(())
 }
 
@@ -83,28 +92,37 @@ impl NewArguments {
         }
     }
 
-    fn samples(&self) -> Result<Vec<Owned>, Failure> {
-        let messages = message_files::read(&self.from)?;
-        if messages.is_empty() {
-            return Err(failed("there is no message in these files"));
-        }
-        let text = |message: &message_files::Message| {
-            message_text(&message.bytes).map_err(|reason| failed(format!("{}: {reason}", message.label)))
+    fn samples(&self) -> Result<Samples, Failure> {
+        let (labels, texts): (Vec<String>, Vec<String>) =
+            message_files::read(&self.from)?.into_iter().map(as_text).collect::<Result<_, Failure>>()?;
+        let mut anonymized = self.anonymize.then(|| anonymized(&texts));
+        let texts = anonymized.as_mut().map_or(texts, |done| std::mem::take(&mut done.messages));
+        let sample = |((number, text), label): ((usize, String), &String)| {
+            let fields = read_message(draft::PROTOCOL, text.as_bytes()).map_err(|reason| unusable(label, &reason))?;
+            Ok(Owned { number, text, fields })
         };
-        let texts = messages.iter().map(text).collect::<Result<Vec<String>, Failure>>()?;
-        let texts = if self.anonymize { anonymized(&texts) } else { texts };
-        let sample = |(message, text): (message_files::Message, String)| {
-            let fields = read_message(draft::PROTOCOL, text.as_bytes())
-                .map_err(|reason| failed(format!("{}: {reason}", message.label)))?;
-            Ok(Owned { label: message.label, text, fields })
-        };
-        messages.into_iter().zip(texts).map(sample).collect()
+        let owned = (1..).zip(texts).zip(&labels).map(sample).collect::<Result<_, Failure>>()?;
+        Ok(Samples { owned, labels, anonymized })
     }
+}
+
+fn as_text(message: message_files::Message) -> Result<(String, String), Failure> {
+    match message_text(&message.bytes) {
+        Ok(text) => Ok((message.label, text)),
+        Err(reason) => Err(unusable(&message.label, &reason)),
+    }
+}
+
+fn unusable(label: &str, reason: &str) -> Failure {
+    failed(format!(
+        "{label} cannot be a sample: {reason}\n  = help: a sample is a text file with messages of HL7 v2 as they are sent; each \
+         begins with a line `MSH|…`"
+    ))
 }
 
 impl Owned {
     fn as_sample(&self) -> Sample<'_> {
-        Sample { label: &self.label, text: &self.text, fields: &*self.fields }
+        Sample { number: self.number, text: &self.text, fields: &*self.fields }
     }
 }
 
@@ -140,26 +158,37 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     write().map_err(|error| failed(format!("cannot write {}: {error}", path.display())))
 }
 
-fn show(arguments: &NewArguments, draft: &Draft, paths: [&PathBuf; 2]) {
+fn show(name: &str, draft: &Draft, samples: &Samples, paths: [&PathBuf; 2]) {
     for path in paths {
         println!("wrote {}", path.display());
     }
     println!("\nguessed");
     draft.guesses.iter().for_each(|guess| println!("  {guess}"));
-    if arguments.anonymize {
-        println!(
-            "\nThe cases hold the samples with invented patients. Notes, results and fields of the sender's own were searched for \
-             what other fields name: look at them before you hand the file on."
-        );
-    } else {
-        println!(
-            "\nThe cases hold the samples as they are, with their patients: keep the file where patient data may be, or make it \
-             again with --anonymize."
-        );
+    match &samples.anonymized {
+        Some(anonymized) => show_anonymized(anonymized),
+        None => show_samples(&samples.labels),
     }
     println!(
-        "\nnext: read the comments in {}, mend what is wrong, then `fhircast-gateway test {}`",
-        paths[0].display(),
-        arguments.name
+        "\nnext: read the comments in {}, mend what is wrong, then `fhircast-gateway test {name}`",
+        paths[0].display()
+    );
+}
+
+fn show_samples(labels: &[String]) {
+    println!("\nsamples, as they are, with the people in them");
+    labels.iter().zip(1..).for_each(|(label, number)| println!("  {number:<3} {label}"));
+    println!("Keep the cases where patient data may be, or make them again with --anonymize.");
+}
+
+/// Names no file, as a file may have the name of a patient.
+fn show_anonymized(anonymized: &Anonymized) {
+    let listed = |fields: &[String]| if fields.is_empty() { "nothing".to_owned() } else { fields.join(", ") };
+    println!("\nanonymized");
+    println!("  replaced    {}", listed(&anonymized.replaced));
+    println!("  left        MSH, {}", listed(&anonymized.left));
+    println!(
+        "Results (OBX-5) were replaced where their type is a text or a person. Names, numbers and dates of four characters or more \
+         that\nstand in a replaced field were replaced in the others, too, and nothing else was: look at those before you hand the \
+         files on.\nNo file name of a sample is written anywhere."
     );
 }

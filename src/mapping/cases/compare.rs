@@ -40,8 +40,8 @@ fn compare(path: &str, expected: &Value, actual: &Value, differences: &mut Vec<D
         }
         (Value::Array(expected), Value::Array(actual)) => {
             if expected.len() != actual.len() {
-                let (expected, found) = (elements(expected.len()), elements(actual.len()));
-                differences.push(Difference { path: path.to_owned(), expected, found });
+                let (count, found) = (elements(expected.len()), with_rest(actual, expected.len()));
+                differences.push(Difference { path: path.to_owned(), expected: count, found });
             }
             for (index, (expected, actual)) in expected.iter().zip(actual).enumerate() {
                 compare(&format!("{path}[{index}]"), expected, actual, differences);
@@ -65,6 +65,12 @@ fn elements(count: usize) -> String {
     }
 }
 
+/// How many there are, and what those are that nobody expects.
+fn with_rest(actual: &[Value], expected: usize) -> String {
+    let rest: Vec<String> = actual.iter().skip(expected).map(Value::to_string).collect();
+    if rest.is_empty() { elements(actual.len()) } else { format!("{}: {}", elements(actual.len()), rest.join(", ")) }
+}
+
 fn or_nothing(value: &Value) -> String {
     if value.is_null() { "nothing".to_owned() } else { value.to_string() }
 }
@@ -82,7 +88,7 @@ mod tests {
             (json!({}), vec![]),
             (json!({ "a": { "b": "xyz" }, "id": "*" }), vec![]),
             (json!({ "a": { "b": "x*" }, "gone": null }), vec![]),
-            (json!({ "a": { "c": [1] } }), vec!["a.c: expected 1 element, found 2 elements"]),
+            (json!({ "a": { "c": [1] } }), vec!["a.c: expected 1 element, found 2 elements: 2"]),
             (json!({ "a": { "c": [1, 3] } }), vec!["a.c[1]: expected 3, found 2"]),
             (json!({ "other": "*" }), vec!["other: expected \"*\", found nothing"]),
             (json!({ "id": null }), vec!["id: expected nothing, found \"7\""]),

@@ -4,7 +4,7 @@ use super::super::catalogue;
 use super::super::diagnostics::{Problem, did_you_mean};
 use super::super::fhir::{Checker, r4};
 use super::super::file::{Entry, Item, Kind, Table};
-use super::super::plan::{Element, Member, Node, Object, Placed, ResourcePlan};
+use super::super::plan::{Each, Element, Member, Node, Object, Placed, ResourcePlan};
 use super::{FileCompiler, keys, text_of};
 
 impl FileCompiler<'_, '_> {
@@ -26,13 +26,18 @@ impl FileCompiler<'_, '_> {
         let id = table.get("id").and_then(|entry| self.template_entry(entry));
         let identifier = table.get("identifier").and_then(|entry| self.node(&entry.key, &entry.item));
         self.names.keys = keys.to_vec();
-        let others = table.entries.iter().filter(|it| !matches!(it.key.as_str(), "resourceType" | "id" | "identifier"));
+        let each = match table.get("each") {
+            Some(entry) => Some(self.path_entry(entry)?),
+            None => None,
+        };
+        let apart = ["resourceType", "each", "id", "identifier"];
+        let others = table.entries.iter().filter(|it| !apart.contains(&it.key.as_str()));
         let mut members: Vec<Member> = others.filter_map(|member| self.member(member)).collect();
         let required = r4().required(&resource);
         members.iter_mut().for_each(|member| member.required = required.contains(&&*member.name));
         self.check(|checker| checker.resource(&resource, &format!("{way}.{}", entry.key), table));
         let origin = self.compiler.sources.origin(entry.place);
-        Some(ResourcePlan { key: entry.key.clone(), resource, id, identifier, members, origin })
+        Some(ResourcePlan { key: entry.key.clone(), resource, each, id, identifier, members, origin })
     }
 
     /// Reports what FHIR R4 does not allow.
@@ -87,10 +92,19 @@ impl FileCompiler<'_, '_> {
             return self.node(key, item).map(|node| Element { each: None, node });
         };
         let each = match table.get("each") {
-            Some(entry) => Some(self.path_entry(entry)?),
+            Some(entry) => Some(self.each_entry(entry)?),
             None => None,
         };
         Some(Element { each, node: Node::Object(Box::new(self.object(key, table)?)) })
+    }
+
+    /// A path; or the key of the event's resources.
+    fn each_entry(&mut self, entry: &Entry) -> Option<Each> {
+        let text = self.compiler.expect_text(entry)?;
+        match self.names.keys.iter().position(|key| *key == text.text) {
+            Some(number) => Some(Each::Resource(number)),
+            None => self.path_entry(entry).map(Each::Path),
+        }
     }
 
     fn object(&mut self, key: &str, table: &Table) -> Option<Object> {

@@ -3,7 +3,6 @@
 use super::super::cases::laid_out;
 use super::super::set::Mapping;
 use super::Sample;
-use super::events::name_of;
 
 /// A file of cases of `mapping`: each of `samples` in a fence of `fence`, and what it becomes now.
 pub fn first_cases(mapping: &Mapping, samples: &[Sample<'_>], fence: &str) -> String {
@@ -18,8 +17,8 @@ pub fn first_cases(mapping: &Mapping, samples: &[Sample<'_>], fence: &str) -> St
         let expectation = laid_out(&outcome).unwrap_or(outcome);
         let message = sample.text.trim_end().replace("\r\n", "\n").replace('\r', "\n");
         text.push_str(&format!(
-            "\n## {}\n\n```{fence}\n{message}\n```\n\n```json\n{expectation}\n```\n",
-            name_of(sample.label)
+            "\n## Sample {}\n\n```{fence}\n{message}\n```\n\n```json\n{expectation}\n```\n",
+            sample.number
         ));
     }
     text

@@ -10,23 +10,31 @@ struct Guess {
     why: &'static str,
     /// Each field that holds the status, and its values.
     status: Vec<(&'static str, Vec<String>)>,
-    labels: Vec<String>,
+    /// The samples, by their numbers.
+    samples: Vec<usize>,
 }
 
 impl Drafter<'_> {
     pub(super) fn events(&self, file: &mut File) {
         let mut guesses: Vec<Guess> = Vec::new();
-        let mut unknown: Vec<&Sample<'_>> = Vec::new();
+        // By their kind.
+        let mut unknown: Vec<(String, Vec<&Sample<'_>>)> = Vec::new();
         for sample in self.samples {
             match self.meaning(sample) {
                 Some((signal, meaning)) => self.note(&mut guesses, sample, signal, meaning),
-                None => unknown.push(sample),
+                None => {
+                    let kind = self.kind(sample);
+                    match unknown.iter_mut().find(|(known, _)| *known == kind) {
+                        Some((_, samples)) => samples.push(sample),
+                        None => unknown.push((kind, vec![sample])),
+                    }
+                }
             }
         }
         // Closes come first: a message that ends one thing and begins the next must leave the next on the screen.
         guesses.sort_by_key(|guess| guess.event.ends_with("-open"));
         guesses.iter().for_each(|guess| guess.write(file));
-        unknown.iter().for_each(|sample| self.write_unknown(sample, file));
+        unknown.iter().for_each(|(kind, samples)| self.write_unknown(kind, samples, file));
     }
 
     fn meaning(&self, sample: &Sample<'_>) -> Option<(&'static Signal, &'static Meaning)> {
@@ -47,34 +55,34 @@ impl Drafter<'_> {
             None => {
                 let status = signal.status.iter().map(|path| (*path, Vec::new())).collect();
                 let (event, why) = (meaning.event, meaning.why);
-                guesses.push(Guess { kind, event, why, status, labels: Vec::new() });
+                guesses.push(Guess { kind, event, why, status, samples: Vec::new() });
                 let Some(guess) = guesses.last_mut() else { return };
                 guess
             }
         };
-        guess.labels.push(sample.label.to_owned());
+        guess.samples.push(sample.number);
         for (path, values) in &mut guess.status {
             let value = self.value(sample.fields, path);
             values.extend(value.filter(|value| !values.contains(value)));
         }
     }
 
-    /// A sample that says nothing plainly, and what to write if it does here.
-    fn write_unknown(&self, sample: &Sample<'_>, file: &mut File) {
-        let kind = self.kind(sample);
+    /// Samples that say nothing plainly, and what to write if they do here.
+    fn write_unknown(&self, kind: &str, samples: &[&Sample<'_>], file: &mut File) {
+        let Some(sample) = samples.first() else { return };
+        let numbers = listed(samples.iter().map(|sample| sample.number));
         let parts = ["MSH-9.1", "MSH-9.2"].into_iter();
         let conditions = parts
             .filter_map(|path| toml::condition(path, &self.value(sample.fields, path).into_iter().collect::<Vec<_>>()));
         let conditions: Vec<String> = conditions.collect();
         file.line("");
         file.comment(&format!(
-            "{} is {kind}: that does not say by itself that somebody opens or closes anything. If it does here:",
-            name_of(sample.label)
+            "Sample {numbers} ({kind}): that does not say by itself that somebody opens or closes anything. If it does here:"
         ));
         file.line("# [[event]]");
         file.line("# name = \"Patient-open\"");
         file.line(&format!("# when = {}", toml::string(&conditions.join(" and "))));
-        file.guess("event", &format!("none for {} ({kind})", name_of(sample.label)));
+        file.guess("event", &format!("none for sample {numbers} ({kind})"));
     }
 }
 
@@ -84,9 +92,12 @@ impl Guess {
             toml::condition("MSH-9.1", std::slice::from_ref(&self.kind)).into_iter().collect();
         conditions.extend(self.status.iter().filter_map(|(path, values)| toml::condition(path, values)));
         let condition = conditions.join(" and ");
-        let labels: Vec<&str> = self.labels.iter().map(|label| name_of(label)).collect();
         file.line("");
-        file.comment(&format!("{}: {}. That it is on somebody's screen is a guess.", labels.join(", "), self.why));
+        file.comment(&format!(
+            "Sample {}: {}. That it is on somebody's screen is a guess.",
+            listed(self.samples.iter().copied()),
+            self.why
+        ));
         file.line("[[event]]");
         file.line(&format!("name = \"{}\"", self.event));
         file.line(&format!("when = {}", toml::string(&condition)));
@@ -94,7 +105,7 @@ impl Guess {
     }
 }
 
-/// A file's name without its folders, which say nothing to others.
-pub(super) fn name_of(label: &str) -> &str {
-    label.rsplit(['/', '\\']).next().unwrap_or(label)
+/// `1, 2`
+fn listed(numbers: impl Iterator<Item = usize>) -> String {
+    numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(", ")
 }

@@ -119,29 +119,43 @@ pub(super) const SIGNALS: [Signal; 5] = [
     },
 ];
 
-/// The shipped mapping of the fields of such messages.
-pub(super) fn base(kinds: &[String]) -> &'static str {
-    let any = |of: &[&str]| kinds.iter().any(|kind| of.contains(&kind.as_str()));
-    if any(&["MDM"]) {
+/// The shipped mapping of the fields of such messages, of which some have these segments.
+pub(super) fn base(kinds: &[String], has: impl Fn(&str) -> bool) -> &'static str {
+    if kinds.iter().any(|kind| kind == "MDM") {
         "hl7v2/documents"
-    } else if kinds.iter().all(|kind| ["ADT", "SIU"].contains(&kind.as_str())) {
-        "hl7v2/patient"
-    } else {
+    } else if ["ORC-1", "OBR-1", "OBR-4", "IPC-1", "ZDS-1"].into_iter().any(has) {
         "hl7v2/radiology"
+    } else {
+        "hl7v2/patient"
     }
 }
 
-/// The fields with a value in segments of the sender's own, such as `ZUS-2`.
+/// The fields with a value in segments of the sender's own, and the components of those that have any: `ZUS-2`, `ZUS-3.1`.
+/// ZDS-1 is not among them: it is IHE's, and holds the study.
 pub(super) fn own_fields(message: &str) -> Vec<String> {
-    let Some(separator) = message.strip_prefix("MSH").and_then(|rest| rest.chars().next()) else { return Vec::new() };
+    let mut separators = message.strip_prefix("MSH").unwrap_or_default().chars();
+    let (Some(field), Some(component)) = (separators.next(), separators.next()) else { return Vec::new() };
     let mut fields = Vec::new();
     for line in message.split(['\r', '\n']).filter(|line| line.starts_with('Z')) {
-        let mut parts = line.split(separator);
+        let mut parts = line.split(field);
         let segment = parts.next().unwrap_or_default();
-        let named =
-            segment.len() == 3 && segment.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-        let filled = parts.enumerate().filter(|(_, value)| named && !value.trim().is_empty());
-        fields.extend(filled.map(|(index, _)| format!("{segment}-{}", index + 1)));
+        if segment.len() == 3 && segment.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()) {
+            for (number, value) in (1..).zip(parts) {
+                note(&format!("{segment}-{number}"), value, component, &mut fields);
+            }
+        }
     }
+    fields.retain(|name| name != "ZDS-1" && !name.starts_with("ZDS-1."));
     fields
+}
+
+/// Adds the field `name`, or those of its components that have a value.
+fn note(name: &str, value: &str, separator: char, fields: &mut Vec<String>) {
+    let filled = |text: &str| !text.trim().is_empty() && text != "\"\"";
+    if !value.contains(separator) {
+        fields.extend(filled(value).then(|| name.to_owned()));
+        return;
+    }
+    let components = (1..).zip(value.split(separator)).filter(|(_, text)| filled(text));
+    fields.extend(components.map(|(number, _)| format!("{name}.{number}")));
 }

@@ -30,7 +30,7 @@ fn trial(pipeline: &Pipeline, view: &View<'_>) -> Option<String> {
     let mut data = operand.clone();
     let mut lost_at = None;
     for call in &pipeline.calls {
-        let after = call.apply(data.clone());
+        let after = call.apply(data.clone(), view);
         if after.is_nothing() && !data.is_nothing() {
             lost_at = Some((call.name(), shown(&data)));
         }

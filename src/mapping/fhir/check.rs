@@ -52,7 +52,7 @@ impl<'c> Checker<'c> {
     /// types that are not described are taken as they are.
     pub(crate) fn resource(&mut self, resource: &str, way: &str, table: &Table) {
         if let Some(described) = self.model.named(resource) {
-            self.members(described, way, table, &["resourceType"]);
+            self.members(described, way, table, &["resourceType", "each"]);
         }
     }
 

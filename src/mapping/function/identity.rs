@@ -53,8 +53,8 @@ fn is_uri(text: &str) -> bool {
 }
 
 /// The UUID (version 5) of `words` and `text` with bars between: the same words, the same UUID, for ever.
-pub(super) fn uuid(words: &[Box<str>], text: &str) -> String {
-    let name = words.iter().map(|word| &**word).chain([text]).collect::<Vec<_>>().join("|");
+pub(super) fn uuid(words: &[impl AsRef<str>], text: &str) -> String {
+    let name = words.iter().map(AsRef::as_ref).chain([text]).collect::<Vec<_>>().join("|");
     Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
 }
 
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_uuid_never_changes() {
-        let words = ["Patient".into(), "urn:oid:1.2.3".into()];
+        let words = ["Patient", "urn:oid:1.2.3"];
         assert_eq!(uuid(&words, "12345"), "9f6d8a69-1012-5e37-881f-69a61b21ad7c");
         assert_ne!(uuid(&words, "12345"), uuid(&words, "12346"));
     }

@@ -14,6 +14,7 @@ use std::ops::Range;
 use jiff::tz::TimeZone;
 
 use super::diagnostics::did_you_mean;
+use super::expression::{Expression, View};
 use super::table::LookupTable;
 use super::value::{Data, is_blank};
 
@@ -39,13 +40,23 @@ pub(crate) enum Call {
     Trim,
     Upper,
     Uri,
-    Uuid(Vec<Box<str>>),
+    Uuid(Vec<Word>),
+}
+
+/// A word that a UUID is made of, too.
+#[derive(Clone, Debug)]
+pub(crate) enum Word {
+    Expression(Expression),
+    Text(Box<str>),
 }
 
 /// One argument as it was written, and where.
 #[derive(Clone, Debug)]
 pub(crate) struct Argument {
+    /// The text; or the name of the expression.
     pub(crate) text: Box<str>,
+    /// What the name stands for, if it does not stand for a text.
+    pub(crate) expression: Option<Expression>,
     pub(crate) span: Range<usize>,
 }
 
@@ -102,6 +113,11 @@ impl Call {
             let help = did_you_mean(name, USAGES.map(|(known, _)| known));
             return Err(CallError { message: format!("unknown function `{name}`"), help, span: None });
         };
+        if let Some(named) = arguments.iter().find(|it| it.expression.is_some() && name != "uuid") {
+            let message = format!("`{}` stands for an expression, and `{name}` takes a text here", named.text);
+            let help = "write a text in quotes, or the name of one in [constant]".to_owned();
+            return Err(CallError { message, help, span: Some(named.span.clone()) });
+        }
         let call = match (name, arguments) {
             ("date", []) => Self::Date { format: None },
             ("date", [format]) => Self::Date { format: Some(time::format(format)?) },
@@ -123,7 +139,7 @@ impl Call {
             ("trim", []) => Self::Trim,
             ("upper", []) => Self::Upper,
             ("uri", []) => Self::Uri,
-            ("uuid", words) => Self::Uuid(words.iter().map(|word| word.text.clone()).collect()),
+            ("uuid", words) => Self::Uuid(words.iter().map(Argument::word).collect()),
             _ => {
                 let message = match arguments.len() {
                     0 => format!("`{name}` lacks what stands behind it"),
@@ -135,13 +151,22 @@ impl Call {
         Ok(call)
     }
 
+    /// The expressions that its arguments name, each of which must have a value.
+    pub(crate) fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        let words = if let Self::Uuid(words) = self { words.as_slice() } else { &[] };
+        words.iter().filter_map(|word| match word {
+            Word::Expression(expression) => Some(expression),
+            Word::Text(_) => None,
+        })
+    }
+
     /// Whether the result is an object, which only a string of one expression can hold, and no further function change.
     pub(crate) fn gives_object(&self) -> bool {
         matches!(self, Self::MapToCode(_) | Self::Name)
     }
 
-    /// The result for `data`.
-    pub(crate) fn apply<'m>(&'m self, data: Data<'m>) -> Data<'m> {
+    /// The result for `data`, in the place that `view` shows.
+    pub(crate) fn apply<'m>(&'m self, data: Data<'m>, view: &View<'m>) -> Data<'m> {
         match self {
             Self::Default(text) if data.is_nothing() => Data::text(&**text),
             Self::First => data.into_first().map_or(Data::Absent, Data::Text),
@@ -149,21 +174,21 @@ impl Call {
             Self::Nth(index) => nth(data, *index),
             Self::Split(separator) => split(data, separator),
             _ => match data {
-                Data::Text(text) => self.change(text),
-                Data::List(texts) => self.change_each(texts),
+                Data::Text(text) => self.change(text, view),
+                Data::List(texts) => self.change_each(texts, view),
                 nothing => nothing,
             },
         }
     }
 
-    fn change_each<'m>(&'m self, texts: Vec<Cow<'m, str>>) -> Data<'m> {
+    fn change_each<'m>(&'m self, texts: Vec<Cow<'m, str>>, view: &View<'m>) -> Data<'m> {
         if self.gives_object() {
-            return texts.into_iter().next().map_or(Data::Absent, |text| self.change(text));
+            return texts.into_iter().next().map_or(Data::Absent, |text| self.change(text, view));
         }
-        Data::list(texts.into_iter().filter_map(|text| self.change(text).into_first()))
+        Data::list(texts.into_iter().filter_map(|text| self.change(text, view).into_first()))
     }
 
-    fn change<'m>(&'m self, text: Cow<'m, str>) -> Data<'m> {
+    fn change<'m>(&'m self, text: Cow<'m, str>, view: &View<'m>) -> Data<'m> {
         match self {
             Self::Date { format } => optional(time::date(&text, format.as_deref())),
             Self::DateTime { format, zone } => optional(time::datetime(&text, format.as_deref(), zone.as_ref())),
@@ -179,8 +204,26 @@ impl Call {
             Self::Trim => Data::text(text.trim().to_owned()),
             Self::Upper => Data::text(text.to_uppercase()),
             Self::Uri => optional(identity::uri(&text)),
-            Self::Uuid(words) => Data::text(identity::uuid(words, &text)),
+            Self::Uuid(words) => {
+                let words: Option<Vec<_>> = words.iter().map(|word| word.text(view)).collect();
+                words.map_or(Data::Absent, |words| Data::text(identity::uuid(&words, &text)))
+            }
             Self::Default(_) | Self::First | Self::Join(_) | Self::Nth(_) | Self::Split(_) => Data::Text(text),
+        }
+    }
+}
+
+impl Argument {
+    fn word(&self) -> Word {
+        self.expression.clone().map_or_else(|| Word::Text(self.text.clone()), Word::Expression)
+    }
+}
+
+impl Word {
+    fn text<'m>(&'m self, view: &View<'m>) -> Option<Cow<'m, str>> {
+        match self {
+            Self::Expression(expression) => expression.value(view).into_first(),
+            Self::Text(text) => Some(Cow::Borrowed(text)),
         }
     }
 }

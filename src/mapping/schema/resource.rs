@@ -22,7 +22,7 @@ enum Form {
     Alone,
     /// As the element of an array, where every key that steers the language may stand.
     InArray,
-    /// A resource, with its type and no key of the language.
+    /// A resource, with its type, and `each` where there may be several.
     Resource,
 }
 
@@ -111,7 +111,7 @@ fn steering(of: &Type, form: Form) -> Vec<(&'static str, Value)> {
     match form {
         Form::Alone => vec![key("when")],
         Form::InArray => keys::STEERING.map(key).to_vec(),
-        Form::Resource => vec![("resourceType", json!({ "const": of.name }))],
+        Form::Resource => vec![("resourceType", json!({ "const": of.name })), key("each")],
     }
 }
 

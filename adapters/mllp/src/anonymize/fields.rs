@@ -29,7 +29,7 @@ pub(super) enum Kind {
 use Kind::{Address, City, Date, Id, Person, Staff, StaffAndPlace, Telecom, Text, Uid};
 
 /// The fields of each segment that name somebody, or something that is somebody's alone.
-const FIELDS: [(&str, &[(usize, Kind)]); 20] = [
+const FIELDS: [(&str, &[(usize, Kind)]); 24] = [
     (
         "PID",
         &[
@@ -90,7 +90,23 @@ const FIELDS: [(&str, &[(usize, Kind)]); 20] = [
     ("IN2", &[(1, Id), (2, Id), (6, Id), (8, Id), (25, Id), (26, Id), (61, Id), (63, Telecom)]),
     ("MRG", &[(1, Id), (2, Id), (3, Id), (4, Id), (5, Id), (6, Id), (7, Person)]),
     ("PV1", &[(5, Id), (7, Staff), (8, Staff), (9, Staff), (17, Staff), (19, Id), (50, Id), (52, Staff)]),
-    ("ORC", &[(2, Id), (3, Id), (4, Id), (10, Staff), (11, Staff), (12, Staff), (14, Telecom), (19, Staff)]),
+    (
+        "ORC",
+        &[
+            (2, Id),
+            (3, Id),
+            (4, Id),
+            (8, Id),
+            (10, Staff),
+            (11, Staff),
+            (12, Staff),
+            (14, Telecom),
+            (19, Staff),
+            (22, Address),
+            (23, Telecom),
+            (24, Address),
+        ],
+    ),
     (
         "OBR",
         &[
@@ -102,19 +118,20 @@ const FIELDS: [(&str, &[(usize, Kind)]); 20] = [
             (17, Telecom),
             (18, Id),
             (28, Staff),
+            (29, Id),
             (32, StaffAndPlace),
             (33, StaffAndPlace),
             (34, StaffAndPlace),
             (35, StaffAndPlace),
         ],
     ),
-    ("OBX", &[(5, Text), (16, Staff)]),
+    ("OBX", &[(16, Staff)]),
     ("EVN", &[(5, Staff)]),
     ("NTE", &[(3, Text)]),
-    ("SCH", &[(12, Staff), (13, Telecom), (16, Staff), (17, Telecom), (20, Staff), (21, Telecom)]),
+    ("SCH", &[(1, Id), (2, Id), (12, Staff), (13, Telecom), (16, Staff), (17, Telecom), (20, Staff), (21, Telecom)]),
     ("AIP", &[(3, Staff)]),
     ("ROL", &[(4, Staff), (11, Address), (12, Telecom)]),
-    ("IPC", &[(1, Id), (3, Uid)]),
+    ("IPC", &[(1, Id), (2, Id), (3, Uid), (4, Id)]),
     ("ZDS", &[(1, Uid)]),
     (
         "TXA",
@@ -122,17 +139,38 @@ const FIELDS: [(&str, &[(usize, Kind)]); 20] = [
     ),
     ("ACC", &[(11, Address)]),
     ("PD1", &[(4, Staff), (14, Id)]),
+    ("PV2", &[(13, Staff)]),
+    ("PRT", &[(5, Staff), (14, Address), (15, Telecom)]),
+    ("PRD", &[(2, Person), (3, Address), (5, Telecom), (7, Id)]),
+    ("CTD", &[(2, Person), (3, Address), (5, Telecom), (7, Id)]),
 ];
 
-/// Types of results (OBX-2) that may say anything: texts, documents, references to them.
-const TEXTS: [&str; 4] = ["ED", "FT", "RP", "TX"];
+/// Types of results (OBX-2) that are a person, or may say anything: texts, documents, references to them. Codes, numbers, dates
+/// and short strings (ST) are results, and stay.
+const TYPES: [(&str, Kind); 14] = [
+    ("AD", Address),
+    ("CN", Staff),
+    ("CX", Id),
+    ("ED", Text),
+    ("EI", Id),
+    ("FT", Text),
+    ("PN", Person),
+    ("RP", Text),
+    ("TN", Telecom),
+    ("TX", Text),
+    ("XAD", Address),
+    ("XCN", Staff),
+    ("XPN", Person),
+    ("XTN", Telecom),
+];
 
 /// What field `number` of `segment` names, if it names somebody; `second` is the segment's second field.
 pub(super) fn kind_of(segment: &str, number: usize, second: &str) -> Option<Kind> {
+    if (segment, number) == ("OBX", 5) {
+        return TYPES.iter().find(|(id, _)| *id == second).map(|(_, kind)| *kind);
+    }
     let (_, fields) = FIELDS.iter().find(|(id, _)| *id == segment)?;
-    let (_, kind) = fields.iter().find(|(known, _)| *known == number)?;
-    let is_code = segment == "OBX" && *kind == Text && !TEXTS.contains(&second);
-    (!is_code).then_some(*kind)
+    fields.iter().find(|(known, _)| *known == number).map(|(_, kind)| *kind)
 }
 
 impl Kind {
