@@ -38,7 +38,7 @@ fn main() {
 
     let files = many_mappings();
     let begun = Instant::now();
-    let many = MappingSet::load(&files, &[&Hl7v2]).unwrap_or_else(|error| panic!("{error}"));
+    let many = MappingSet::load(&files, &fhircast_gateway::GRAMMARS).unwrap_or_else(|error| panic!("{error}"));
     println!("load {MAPPINGS} mappings: {:.0} ms", begun.elapsed().as_secs_f64() * 1000.0);
 
     println!("ORM^O01 of {} bytes; microseconds a message, median of {rounds} rounds of 1,000", payload.len());

@@ -43,7 +43,7 @@ pub mod token_endpoint;
 pub mod verify;
 mod xml;
 
-pub use adapters::{HL7_CASES, read_message};
+pub use adapters::{CASES, GRAMMARS, read_message};
 
 /// A message is received on one thread and its notification freed on another: an allocator whose threads do not wait for one
 /// another in that case halves what the system's own costs.

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::adapters::{Adapter, BoundAdapter, ReloadCertificate};
+use crate::adapters::{Adapter, Address, BoundAdapter, NotBound, ReloadCertificate};
 use crate::admin::Admin;
 use crate::audit::AuditLog;
 use crate::config::{AdapterConfig, Config, Layers, Problem, Problems};
@@ -550,13 +550,16 @@ fn configured_adapters(config: &Config, layers: &Layers, problems: &mut Problems
     let mut taken = vec![(config.http.listen, "`http`".to_owned()), (config.admin.listen, "`admin`".to_owned())];
     taken.extend(config.hub.connector.as_ref().map(|connector| (connector.listen, "`hub.connector`".to_owned())));
     for adapter in &adapters {
-        let (name, address) = (adapter.name(), adapter.listen());
-        match taken.iter().find(|(other, _)| *other == address && address.port() != 0) {
-            Some((_, holder)) => {
-                let problem = Problem::new(format!("adapter `{name}` claims {address}, which {holder} claims too"));
-                problems.push(problem.at(layers.place_of_value(&["adapter", name, "listen"])));
+        let (name, (first, second)) = (adapter.name(), adapter.addresses());
+        for Address { address, key } in [first].into_iter().chain(second) {
+            match taken.iter().find(|(other, _)| *other == address && address.port() != 0) {
+                Some((_, holder)) => {
+                    let problem = Problem::new(format!("adapter `{name}` claims {address}, which {holder} claims too"));
+                    let path: Vec<&str> = ["adapter", &**name].into_iter().chain(key.split('.')).collect();
+                    problems.push(problem.at(layers.place_of_value(&path)));
+                }
+                None => taken.push((address, format!("adapter `{name}`"))),
             }
-            None => taken.push((address, format!("adapter `{name}`"))),
         }
     }
     adapters
@@ -623,12 +626,10 @@ async fn bind(address: SocketAddr, purpose: &str, key: &str) -> Result<(TcpListe
 async fn bind_adapters(adapters: Vec<Adapter>) -> Result<Vec<BoundAdapter>, StartError> {
     let mut bound = Vec::with_capacity(adapters.len());
     for adapter in adapters {
-        let (name, address) = (Arc::clone(adapter.name()), adapter.listen());
-        bound.push(adapter.bind().await.map_err(|source| StartError::Bind {
-            address,
-            purpose: format!("adapter `{name}`"),
-            key: format!("adapter.{name}.listen"),
-            source,
+        let name = Arc::clone(adapter.name());
+        bound.push(adapter.bind().await.map_err(|NotBound { address: Address { address, key }, source }| {
+            let key = format!("adapter.{name}.{key}");
+            StartError::Bind { address, purpose: format!("adapter `{name}`"), key, source }
         })?);
     }
     Ok(bound)

@@ -38,10 +38,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use bytes::Bytes;
-    use fhircast_gateway_mllp::message::Message;
     use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::adapters::read_message;
 
     /// Handles a message once it may.
     struct Slow {
@@ -61,9 +61,10 @@ mod tests {
     }
 
     fn inbound(control_id: &str) -> Inbound {
-        let text = format!("MSH|^~\\&|||||||ADT^A04|{control_id}|P|2.5\r");
-        let message = Message::read(Bytes::from(text), Default::default()).unwrap();
-        Arc::new(message).inbound(&"ris".into())
+        let raw = Bytes::from_static(b"MSH|^~\\&|||||||ADT^A04|1|P|2.5\r");
+        let fields = read_message("hl7v2", &raw).unwrap();
+        let (sender, kind) = (String::new(), "ADT^A04".into());
+        Inbound { source: "ris".into(), sender, control_id: control_id.into(), kind, fields, raw }
     }
 
     fn slow() -> Arc<Slow> {

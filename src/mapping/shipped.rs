@@ -3,7 +3,8 @@
 use super::source::SourceFile;
 
 /// Name and text of each, by name.
-const SHIPPED: [(&str, &str); 13] = [
+const SHIPPED: [(&str, &str); 15] = [
+    ("ccow/base", include_str!("../../mappings/ccow/base.toml")),
     ("hl7v2/appointments", include_str!("../../mappings/hl7v2/appointments.toml")),
     ("hl7v2/document-status", include_str!("../../mappings/hl7v2/document-status.toml")),
     ("hl7v2/documents", include_str!("../../mappings/hl7v2/documents.toml")),
@@ -15,6 +16,7 @@ const SHIPPED: [(&str, &str); 13] = [
     ("hl7v2/result-status", include_str!("../../mappings/hl7v2/result-status.toml")),
     ("hl7v2/z-segment", include_str!("../../mappings/hl7v2/z-segment.toml")),
     ("vendors/acme-ris", include_str!("../../mappings/vendors/acme-ris.toml")),
+    ("vendors/vista-desktop", include_str!("../../mappings/vendors/vista-desktop.toml")),
     ("vendors/vista-radiology", include_str!("../../mappings/vendors/vista-radiology.toml")),
     ("vendors/vista-surgery", include_str!("../../mappings/vendors/vista-surgery.toml")),
 ];

@@ -28,6 +28,13 @@ pub struct TlsSettings {
     pub reload_every: SignedDuration,
 }
 
+impl TlsSettings {
+    /// Of a certificate whose files are looked at as often as others are.
+    pub(crate) fn new(certificate: PathBuf, key: PathBuf) -> Self {
+        Self { certificate, key, reload_every: half_a_minute() }
+    }
+}
+
 fn half_a_minute() -> SignedDuration {
     SignedDuration::from_secs(30)
 }

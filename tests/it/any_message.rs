@@ -6,7 +6,6 @@ use bytes::Bytes;
 use fhircast_gateway::fhircast::{Event, NewEvent};
 use fhircast_gateway::mapping::{MappingSet, SourceFile, shipped};
 use fhircast_gateway_adapter_api::Fields;
-use fhircast_gateway_mllp::Hl7v2;
 use fhircast_gateway_mllp::charset::Policy;
 use fhircast_gateway_mllp::message::Message;
 use proptest::prelude::*;
@@ -141,7 +140,7 @@ fn is_filled(json: &Value) -> bool {
 
 static SET: LazyLock<MappingSet> = LazyLock::new(|| {
     let files: Vec<SourceFile> = shipped().into_iter().chain([SourceFile::named("any", ANY)]).collect();
-    MappingSet::load(&files, &[&Hl7v2]).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
+    MappingSet::load(&files, &fhircast_gateway::GRAMMARS).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
 });
 
 #[test]

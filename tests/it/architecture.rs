@@ -13,7 +13,7 @@ struct Ban {
 
 const BANS: &[Ban] = &[
     Ban {
-        words: &["fhircast_gateway_mllp"],
+        words: &["fhircast_gateway_mllp", "fhircast_gateway_ccow"],
         under: "src",
         except: &["src/adapters.rs"],
         why: "the root names an adapter only in adapters.rs",

@@ -8,6 +8,7 @@ mod command_line;
 mod conformance;
 mod connector;
 mod coverage;
+mod desktop;
 #[path = "../faults/mod.rs"]
 mod faults;
 mod fixture;

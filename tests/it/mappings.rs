@@ -8,15 +8,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fhircast_gateway::loading::load;
-use fhircast_gateway::mapping::cases::{self, CaseFile, MessageReader};
+use fhircast_gateway::mapping::cases::{self, CaseFile};
 use fhircast_gateway::mapping::{Diagnostics, MappingSet, SourceFile, shipped};
+use fhircast_gateway::{CASES, GRAMMARS};
 use fhircast_gateway_adapter_api::Fields;
-use fhircast_gateway_mllp::Hl7v2;
 use fhircast_gateway_mllp::charset::Policy;
 use fhircast_gateway_mllp::message::Message;
 use serde_json::Value;
-
-const READERS: [MessageReader; 1] = [MessageReader { fence: "hl7", read: hl7 }];
 
 pub(crate) fn hl7(message: &[u8]) -> Result<Arc<dyn Fields>, String> {
     let message = Message::read(Bytes::copy_from_slice(message), Policy::default());
@@ -24,7 +22,7 @@ pub(crate) fn hl7(message: &[u8]) -> Result<Arc<dyn Fields>, String> {
 }
 
 pub(crate) fn shipped_set() -> MappingSet {
-    MappingSet::load(&shipped(), &[&Hl7v2]).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
+    MappingSet::load(&shipped(), &GRAMMARS).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
 }
 
 fn folder() -> PathBuf {
@@ -48,7 +46,7 @@ fn case_files(mapping: &str) -> Vec<CaseFile> {
 fn every_case_of_every_shipped_mapping_passes() {
     let set = shipped_set();
     let files: Vec<CaseFile> = set.names().flat_map(case_files).collect();
-    let report = cases::run(&set, &files, &READERS);
+    let report = cases::run(&set, &files, &CASES);
     assert!(report.passed(), "{report}");
     assert!(report.results.len() > 15, "{report}");
 }
@@ -100,8 +98,9 @@ struct Page {
     mapping: Option<(String, String)>,
     /// CSV files: name and text.
     tables: Vec<(String, String)>,
-    /// The latest message.
+    /// The latest message, and the protocol that its fence names.
     message: String,
+    protocol: String,
     executed: usize,
 }
 
@@ -131,7 +130,10 @@ impl Page {
                 assert_eq!(self.load().is_err(), language == "toml wrong", "{content}");
             }
             "text" => assert!(self.load().unwrap_err().to_string().starts_with(content.trim_end()), "{content}"),
-            "hl7" => content.clone_into(&mut self.message),
+            "hl7" | "ccow" => {
+                content.clone_into(&mut self.message);
+                language.clone_into(&mut self.protocol);
+            }
             "json" => self.check_case(content),
             "examples" => content.lines().for_each(|line| self.check_example(line)),
             "conditions" => content.lines().for_each(|line| self.check_condition(line)),
@@ -145,14 +147,13 @@ impl Page {
     /// All shipped mappings, and the latest of the page, with its tables.
     fn load(&self) -> Result<MappingSet, Diagnostics> {
         let own = self.mapping.iter().chain(&self.tables).map(|(name, text)| SourceFile::named(name, text));
-        MappingSet::load(&shipped().into_iter().chain(own).collect::<Vec<_>>(), &[&Hl7v2])
+        MappingSet::load(&shipped().into_iter().chain(own).collect::<Vec<_>>(), &GRAMMARS)
     }
 
     fn check_case(&self, expectation: &str) {
-        let text = format!("```hl7\n{}```\n```json\n{expectation}```\n", self.message);
+        let text = format!("```{}\n{}```\n```json\n{expectation}```\n", self.protocol, self.message);
         let mapping = self.mapping.as_ref().unwrap().0.clone();
-        let report =
-            cases::run(&self.load().unwrap(), &[CaseFile { mapping, path: "README.md".into(), text }], &READERS);
+        let report = cases::run(&self.load().unwrap(), &[CaseFile { mapping, path: "README.md".into(), text }], &CASES);
         assert!(report.passed(), "{report}");
     }
 

@@ -1,5 +1,6 @@
 //! What a registry and its managers count. Names and numbers only: nothing here holds what a peer sent.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::oddity::{Oddities, Oddity};
@@ -9,6 +10,16 @@ use crate::oddity::{Oddities, Oddity};
 pub struct Counters {
     oddities: [AtomicU64; Oddity::COUNT],
     counts: [AtomicU64; COUNTS.len()],
+    open_connections: AtomicU64,
+}
+
+/// A connection that is open for as long as this lives.
+pub(crate) struct OpenConnection(Arc<Counters>);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.open_connections.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What is counted beside oddities.
@@ -54,6 +65,16 @@ impl Counters {
         let oddities = Oddity::all().map(|oddity| (oddity.name(), read(&self.oddities[oddity as usize])));
         let counts = COUNTS.iter().map(|(count, name)| (*name, read(&self.counts[*count as usize])));
         oddities.chain(counts).collect()
+    }
+
+    /// Connections that are open now.
+    pub fn open_connections(&self) -> u64 {
+        self.open_connections.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn open_connection(self: &Arc<Self>) -> OpenConnection {
+        self.open_connections.fetch_add(1, Ordering::Relaxed);
+        OpenConnection(Arc::clone(self))
     }
 
     pub(crate) fn odd(&self, oddities: Oddities) {

@@ -42,7 +42,7 @@ pub mod transaction;
 pub use commit::Commit;
 pub use counters::Counters;
 pub use exception::{Exception, ExceptionName};
-pub use listener::{Door, serve};
+pub use listener::{Acceptor, Door, serve};
 pub use network::Network;
 pub use path::Ccow;
 pub use settings::Settings;

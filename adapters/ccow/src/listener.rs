@@ -33,12 +33,15 @@ use crate::shared::Shared;
 use crate::sockets::Sockets;
 use crate::transaction::Command;
 
+/// Gives what accepts the next connection by TLS: a certificate may be renewed meanwhile.
+pub type Acceptor = Arc<dyn Fn() -> TlsAcceptor + Send + Sync>;
+
 /// Where calls come in: clients look at 127.0.0.1:2116, pages that came by TLS at 127.0.0.1:2117.
 pub struct Door {
     /// Bound already.
     pub listener: TcpListener,
     /// Where connections are encrypted.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Acceptor>,
 }
 
 /// How a request has come; an extension of each.
@@ -111,7 +114,8 @@ async fn accept_until_shutdown(door: Door, server: Server, places: Arc<Semaphore
             accepted = accept(&door.listener, &places) => accepted,
         };
         if let Some((stream, peer, place)) = accepted {
-            connections.spawn(server.clone().connection(stream, peer, door.tls.clone(), place));
+            let tls = door.tls.as_ref().map(|acceptor| acceptor());
+            connections.spawn(server.clone().connection(stream, peer, tls, place));
         }
     }
 }
@@ -154,6 +158,7 @@ impl Server {
         place: OwnedSemaphorePermit,
     ) {
         let Ok(own) = stream.local_addr() else { return };
+        let _open = self.shared.counters.open_connection();
         // An error leaves answers a little later.
         let _ = stream.set_nodelay(true);
         match tls {

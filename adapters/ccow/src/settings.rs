@@ -3,6 +3,7 @@
 //! Durations are written as `"8s"`, sizes as `"256KiB"`. `check` finds what no single value can show to be wrong.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub unique_names: bool,
     /// Take a coupon only from the address that joined with it.
     pub coupons_have_addresses: bool,
+    /// A second address, where connections are encrypted: pages that came by TLS may call no other.
+    pub tls: Option<Tls>,
     /// What a plus sign in an argument means.
     pub plus: Plus,
     /// How items are read out.
@@ -79,6 +82,23 @@ pub struct Settings {
     pub drain_timeout: SignedDuration,
 }
 
+/// The address where connections are encrypted, and its certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Where pages look: 127.0.0.1:2117.
+    #[serde(default = "tls_listen")]
+    pub listen: SocketAddr,
+    /// The certificate chain, PEM, own certificate first.
+    pub certificate: PathBuf,
+    /// The private key, PEM.
+    pub key: PathBuf,
+}
+
+fn tls_listen() -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2117)
+}
+
 /// What tells desktops apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -115,6 +135,7 @@ impl Default for Settings {
             secure_subjects_readable: false,
             unique_names: rules.unique_names,
             coupons_have_addresses: rules.coupons_have_addresses,
+            tls: None,
             plus: Plus::default(),
             item_replies: ItemReplies::default(),
             max_request: ByteSize::kib(256),
@@ -151,8 +172,10 @@ impl Settings {
         let mut problem = |key: &str, message: &str| {
             problems.push(SettingProblem { key: key.to_owned(), message: message.to_owned() });
         };
-        let remote = !self.listen.ip().to_canonical().is_loopback();
-        if remote && !self.desktops.contains(&DesktopBy::Address) {
+        let is_remote = |address: SocketAddr| !address.ip().to_canonical().is_loopback();
+        let remote = is_remote(self.listen);
+        let remote_by_tls = self.tls.as_ref().is_some_and(|tls| is_remote(tls.listen));
+        if (remote || remote_by_tls) && !self.desktops.contains(&DesktopBy::Address) {
             problem(
                 "desktops",
                 "other machines can reach this manager, and calls that do not say which desktop they are of would share one context: add 'address' at the end",
@@ -286,6 +309,9 @@ mod tests {
         check("listen = '0.0.0.0:2116'", &["desktops", "plaintext"]);
         check("listen = '0.0.0.0:2116'\nplaintext = true\ndesktops = ['path', 'address']", &[]);
         check("listen = '[::1]:2116'", &[]);
+        let tls = "tls = { listen = '0.0.0.0:2117', certificate = 'c.pem', key = 'k.pem' }";
+        check(tls, &["desktops"]);
+        check(&format!("desktops = ['address']\n{tls}"), &[]);
         for origin in [
             "*",
             "viewer.example",

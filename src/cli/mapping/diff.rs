@@ -10,7 +10,7 @@ use super::super::Failure;
 use super::super::message_files::{self, Message};
 use super::super::terminal::Terminal;
 use super::{Format, count, failed, load, load_mappings, named};
-use crate::adapters::read_message;
+use crate::adapters::{protocol_of, read_message};
 use crate::config::{Layers, Problems};
 use crate::mapping::{Change, ChangeKind, Mapping, MappingSet, changes};
 use crate::node::StartError;
@@ -108,7 +108,7 @@ impl Side {
     /// What the message becomes, and where each finds its own mapping, which one that is.
     fn outcome(&self, message: &Message) -> Result<Value, Failure> {
         let named = self.name.as_deref().and_then(|name| self.set.mapping(name));
-        let protocol = named.map_or("hl7v2", Mapping::protocol);
+        let protocol = named.map_or_else(|| protocol_of(&message.bytes), Mapping::protocol);
         let fields =
             read_message(protocol, &message.bytes).map_err(|reason| failed(format!("{}: {reason}", message.label)))?;
         if let Some(mapping) = named {

@@ -12,7 +12,7 @@ use super::super::Failure;
 use super::super::message_files::{self, Message};
 use super::super::terminal::Terminal;
 use super::{Format, failed, load, named};
-use crate::adapters::read_message;
+use crate::adapters::{protocol_of, read_message};
 use crate::config::{Layers, Problems};
 use crate::mapping::{Explanation, Mapping, MappingSet, laid_out};
 
@@ -75,7 +75,9 @@ impl MapArguments {
     fn shown(&self, message: &Message, set: &MappingSet) -> Shown {
         let shown = Shown { message: message.label.clone(), ..Shown::default() };
         let configured = self.mapping.as_deref();
-        let protocol = configured.and_then(|name| set.mapping(name)).map_or("hl7v2", Mapping::protocol);
+        let protocol = configured
+            .and_then(|name| set.mapping(name))
+            .map_or_else(|| protocol_of(&message.bytes), Mapping::protocol);
         let fields = match read_message(protocol, &message.bytes) {
             Ok(fields) => fields,
             Err(reason) => return Shown { error: Some(reason), refused: true, ..shown },

@@ -8,7 +8,7 @@ use clap::Args;
 use super::super::Failure;
 use super::super::terminal::Terminal;
 use super::{case_files, count, failed, load, named};
-use crate::adapters::HL7_CASES;
+use crate::adapters::CASES;
 use crate::config::{Layers, Problems};
 use crate::mapping::MappingSet;
 use crate::mapping::cases::{self, CaseFile, Ink, Report, Update};
@@ -33,12 +33,12 @@ pub(in crate::cli) struct TestArguments {
 pub(in crate::cli) fn test(arguments: &TestArguments, layers: &Layers, problems: Problems) -> Result<(), Failure> {
     let (config, set) = load(layers, problems)?;
     let files = files(arguments, &set, &config.mappings.directory)?;
-    let report = cases::run(&set, &files, &[HL7_CASES]);
+    let report = cases::run(&set, &files, &CASES);
     show(&report);
     if let Some(path) = &arguments.junit {
         write(path, &cases::junit(&report))?;
     }
-    let updates = if arguments.update { cases::updates(&set, &files, &[HL7_CASES]) } else { Vec::new() };
+    let updates = if arguments.update { cases::updates(&set, &files, &CASES) } else { Vec::new() };
     match report.failed() {
         0 => Ok(()),
         _ if !updates.is_empty() => update(arguments, &updates, &report),

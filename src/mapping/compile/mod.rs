@@ -83,29 +83,37 @@ impl<'c> Compiler<'c> {
         Some(Compiled { plan, used })
     }
 
-    /// The protocol of a file, and its grammar. Where it is not said as it should be, and there is only one, that one: so what else
-    /// is wrong can be told.
+    /// The protocol of a file, and its grammar. Where it is not said as it should be, the one that most of what stands there looks
+    /// like: so what else is wrong can be told.
     fn protocol(&mut self, root: &Table, file: usize, partial: bool) -> Option<(String, &'c dyn Grammar)> {
         let known: Vec<&str> = self.grammars.iter().map(|grammar| grammar.protocol()).collect();
-        let only = match self.grammars {
-            [only] => Some((only.protocol().to_owned(), *only)),
-            _ => None,
-        };
         let Some(entry) = root.get("protocol") else {
             let help = format!("write protocol = \"{}\", or extend a mapping that does", known.join("\" or \""));
             if !partial {
                 let start = Place { file, start: 0, end: 0 };
                 self.problems.push(Problem::new(start, "the mapping has no protocol").help(help));
             }
-            return only;
+            return self.likely_protocol(root);
         };
-        let Some(text) = self.expect_text(entry) else { return only };
+        let Some(text) = self.expect_text(entry) else { return self.likely_protocol(root) };
         let Some(grammar) = self.grammars.iter().find(|grammar| grammar.protocol() == text.text) else {
             let help = did_you_mean(&text.text, known);
             self.problems.push(Problem::new(text.whole(), format!("unknown protocol `{}`", text.text)).help(help));
-            return only;
+            return self.likely_protocol(root);
         };
         Some((text.text.clone(), *grammar))
+    }
+
+    /// The first of those by which most words of the file look like paths.
+    fn likely_protocol(&self, root: &Table) -> Option<(String, &'c dyn Grammar)> {
+        let mut texts = Vec::new();
+        collect_texts(root, &mut texts);
+        let is_end = |character: char| character.is_whitespace() || "${}|'\"(),".contains(character);
+        let words: Vec<&str> =
+            texts.iter().flat_map(|text| text.split(is_end)).filter(|it| !it.starts_with('.')).collect();
+        let fitting = |grammar: &&&dyn Grammar| words.iter().filter(|word| grammar.looks_like_path(word)).count();
+        let likely = self.grammars.iter().rev().max_by_key(fitting)?;
+        Some((likely.protocol().to_owned(), *likely))
     }
 
     /// `events` says one thing, or is not there.
@@ -314,5 +322,18 @@ impl FileCompiler<'_, '_> {
 
     fn problem(&mut self, problem: Problem) {
         self.compiler.problems.push(problem);
+    }
+}
+
+fn collect_texts<'t>(table: &'t Table, texts: &mut Vec<&'t str>) {
+    table.entries.iter().for_each(|entry| collect_texts_of(&entry.item, texts));
+}
+
+fn collect_texts_of<'t>(item: &'t Item, texts: &mut Vec<&'t str>) {
+    match &item.kind {
+        Kind::Text(text) => texts.push(&text.text),
+        Kind::Table(table) => collect_texts(table, texts),
+        Kind::Array(items) => items.iter().for_each(|item| collect_texts_of(item, texts)),
+        Kind::Scalar(_) => {}
     }
 }

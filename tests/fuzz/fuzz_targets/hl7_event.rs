@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use fhircast_gateway::mapping::{MappingSet, SourceFile, shipped};
 use fhircast_gateway_adapter_api::Fields;
-use fhircast_gateway_mllp::Hl7v2;
 use fhircast_gateway_mllp::charset::Policy;
 use fhircast_gateway_mllp::message::Message;
 use libfuzzer_sys::fuzz_target;
@@ -28,7 +27,7 @@ when = "OBR"
 
 static SET: LazyLock<MappingSet> = LazyLock::new(|| {
     let files: Vec<SourceFile> = shipped().into_iter().chain([SourceFile::named("any", ANY)]).collect();
-    MappingSet::load(&files, &[&Hl7v2]).expect("the mappings are sound")
+    MappingSet::load(&files, &fhircast_gateway::GRAMMARS).expect("the mappings are sound")
 });
 
 fuzz_target!(|payload: &[u8]| {

@@ -8,7 +8,7 @@ use super::{DESK, Site};
 fn what_is_right_is_listed_one_line_a_mapping() {
     let site = Site::new(&[("desk.toml", DESK)]);
     let said = site.succeed(&["check"]);
-    assert!(said.starts_with("ok  desk                         1 event    SITE/desk.toml\n"), "{said}");
+    assert!(said.contains("\nok  desk                         1 event    SITE/desk.toml\n"), "{said}");
     assert!(said.contains("\nok  hl7v2/radiology              no events  mappings/hl7v2/radiology.toml\n"), "{said}");
     assert!(said.ends_with("\nConfiguration and mappings are right.\n"), "{said}");
 }
@@ -49,7 +49,7 @@ fn programs_are_told_the_same_as_json() {
         "about": "The desk",
         "events": ["Patient-open"],
     });
-    assert_eq!(right["mappings"][0], desk);
+    assert!(right["mappings"].as_array().unwrap().contains(&desk), "{right}");
     site.write("one.toml", "extends = \"hl7v2/radiology\"\n[accept]\nwhen = 'MSH-3 = \"X\"'\n");
     let (code, said, errors) = site.run(&["--set", "http.lissen=x", "check", "--format", "json"]);
     assert_eq!((code, errors.as_str()), (1, ""));

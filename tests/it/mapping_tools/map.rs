@@ -159,7 +159,7 @@ fn what_cannot_be_shown_says_what_to_do() {
     for (arguments, words) in [
         (vec!["map", "missing.hl7"], "cannot read missing.hl7"),
         (vec!["map", "missing.hl7", "--mapping", "dusk"], "there is no mapping `dusk`"),
-        (vec!["map", "--show", "dusk"], "there are: desk, "),
+        (vec!["map", "--show", "dusk"], "there are: ccow/base, desk, "),
     ] {
         let (code, _, errors) = site.run(&arguments);
         assert_eq!(code, 1);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fhircast_gateway_adapter_api::{BoxFuture, Inbound, Outcome, Sink};
-use fhircast_gateway_ccow::{Counters, Door, Settings};
+use fhircast_gateway_ccow::{Acceptor, Counters, Door, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
@@ -65,10 +65,10 @@ impl Gateway {
     }
 
     pub(crate) async fn encrypted(tls: TlsAcceptor) -> Self {
-        Self::serving("", true, Some(tls)).await
+        Self::serving("", true, Some(Arc::new(move || tls.clone()))).await
     }
 
-    async fn serving(settings: &str, open: bool, tls: Option<TlsAcceptor>) -> Self {
+    async fn serving(settings: &str, open: bool, tls: Option<Acceptor>) -> Self {
         let settings: Settings = toml::from_str(settings).unwrap();
         assert_eq!(settings.check(), []);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
