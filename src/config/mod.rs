@@ -21,6 +21,7 @@ pub use layers::{Layer, LayerError, Layers};
 pub use problems::{Place, Problem, Problems};
 
 use crate::audit::AuditSettings;
+use crate::audit::syslog::SyslogProblem;
 use crate::health;
 use crate::http::HttpSettings;
 use crate::hub::HubSettings;
@@ -224,6 +225,7 @@ impl Config {
             config.check_mounts(layers, problems);
             config.check_legacy_binding(layers, problems);
             config.check_auth(layers, problems);
+            config.check_audit(layers, problems);
             config.check_clients(layers, problems);
         })
     }
@@ -296,6 +298,18 @@ impl Config {
             let table = path.split_last().map_or(path.as_slice(), |(_, table)| table);
             let place = layers.place_of_value(&path).or_else(|| layers.place_of_key(table));
             problems.push(Problem::new(found.message).help(found.help).at(place));
+        }
+    }
+
+    fn check_audit(&self, layers: &Layers, problems: &mut Problems) {
+        let Some(syslog) = &self.audit.syslog else { return };
+        let place = |key| layers.place_of_value(&["audit", "syslog", key]);
+        for SyslogProblem { key, message, help } in syslog.problems() {
+            problems.push(Problem::new(message).help(help).at(place(key)));
+        }
+        if self.audit.actions.is_empty() {
+            let text = "`audit.syslog` has nothing to pass on, as `audit.actions` is empty".to_owned();
+            problems.push(Problem::new(text).help("say which actions are recorded").at(place("to")));
         }
     }
 

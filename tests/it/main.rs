@@ -20,6 +20,7 @@ mod messages;
 mod old_news;
 mod reload;
 mod service;
+mod syslog;
 mod telemetry;
 mod tls;
 mod token_endpoint;
