@@ -40,7 +40,7 @@ use crate::store::{
     Store, StoreError,
 };
 use crate::telemetry::metrics::{Measured, Messages, Metrics, Responses};
-use crate::telemetry::{Condition, LogFormat};
+use crate::telemetry::{Condition, LogFormat, TraceSettings};
 use crate::token_endpoint::{TOKEN_PATH, TokenEndpoint};
 
 /// A gateway whose configuration and mappings are right, before it holds any address.
@@ -211,6 +211,11 @@ impl Plan {
     /// What a record of the log looks like.
     pub fn log_format(&self) -> LogFormat {
         self.config.log.format
+    }
+
+    /// Where traces are sent to.
+    pub fn traces(&self) -> &TraceSettings {
+        &self.config.traces
     }
 
     /// Whether the process may write its memory to a file.

@@ -27,7 +27,7 @@ use crate::http::HttpSettings;
 use crate::hub::HubSettings;
 use crate::loading::Watching;
 use crate::security::{AuthSettings, TlsSettings};
-use crate::telemetry::LogFormat;
+use crate::telemetry::{LogFormat, TraceSettings};
 use crate::token_endpoint;
 
 /// The built-in default file, which is also the configuration's reference.
@@ -57,6 +57,8 @@ pub struct Config {
     pub audit: AuditSettings,
     /// What is logged.
     pub log: LogConfig,
+    /// Where traces are sent to.
+    pub traces: TraceSettings,
     /// The process itself.
     pub process: ProcessConfig,
     /// The adapters by name, each still in its own kind's terms.
@@ -217,6 +219,7 @@ impl Config {
             store: reader.section(&merged, "store")?,
             audit: reader.section(&merged, "audit")?,
             log: reader.section(&merged, "log")?,
+            traces: reader.section(&merged, "traces")?,
             process: reader.section(&merged, "process")?,
             adapters: reader.adapters(&merged),
         })
@@ -226,6 +229,7 @@ impl Config {
             config.check_legacy_binding(layers, problems);
             config.check_auth(layers, problems);
             config.check_audit(layers, problems);
+            config.check_traces(layers, problems);
             config.check_clients(layers, problems);
         })
     }
@@ -301,6 +305,12 @@ impl Config {
         }
     }
 
+    fn check_traces(&self, layers: &Layers, problems: &mut Problems) {
+        if let Some((key, text, help)) = self.traces.problem() {
+            problems.push(Problem::new(text.to_owned()).help(help).at(layers.place_of_value(&["traces", key])));
+        }
+    }
+
     fn check_audit(&self, layers: &Layers, problems: &mut Problems) {
         let Some(syslog) = &self.audit.syslog else { return };
         let place = |key| layers.place_of_value(&["audit", "syslog", key]);
@@ -354,7 +364,7 @@ struct Reader<'a> {
 }
 
 /// The sections there are, in the order of the default file.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "http",
     "admin",
     "hub",
@@ -364,6 +374,7 @@ const SECTIONS: [&str; 12] = [
     "store",
     "audit",
     "log",
+    "traces",
     "process",
     "adapter_defaults",
     "adapter",

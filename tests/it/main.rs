@@ -24,4 +24,6 @@ mod syslog;
 mod telemetry;
 mod tls;
 mod token_endpoint;
+#[cfg(feature = "opentelemetry")]
+mod traces;
 mod validator;
