@@ -25,7 +25,7 @@ use crate::audit::{Action, Agent, AuditLog, Entry, PatientWords};
 use crate::config::{Merged, Nobody};
 use crate::fhircast::{NewEvent, patient_identifiers};
 use crate::hub::{Hub, Retired, topic_digest};
-use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, SessionWords};
+use crate::mapping::{Mapped, MappedEvent, Mapping, MappingSet, Refusal, SessionWords};
 use crate::sessions::{Directory, Seat};
 use crate::store::{Admission, Journal, MessageKey, MessageRecord, Record, Store, Ticket, Transaction, Write, sha_256};
 use crate::telemetry::metrics::Messages;
@@ -102,6 +102,7 @@ struct Seated {
 }
 
 impl Gateway {
+    #[cfg_attr(feature = "opentelemetry", tracing::instrument(name = "message", skip_all, fields(source = %inbound.source, control_id = ?inbound.control_id, outcome)))]
     async fn take(&self, inbound: Inbound) -> Outcome {
         let received = self.clock.now();
         let key = MessageKey { source: &inbound.source, sender: &inbound.sender, control_id: &inbound.control_id };
@@ -142,11 +143,10 @@ impl Gateway {
                 false => Handled::ignored(None, "no mapping speaks for it"),
             };
         };
-        let Mapped { retired, events, .. } =
-            match self.measures.mapping(&inbound.source, || mapping.apply(&*inbound.fields)) {
-                Ok(mapped) => mapped,
-                Err(refusal) => return Handled::refused(mapping, refusal),
-            };
+        let Mapped { retired, events, .. } = match self.measures.mapping(&inbound.source, || mapped(mapping, inbound)) {
+            Ok(mapped) => mapped,
+            Err(refusal) => return Handled::refused(mapping, refusal),
+        };
         if events.is_empty() && retired.is_empty() {
             return Handled::ignored(Some(mapping), "none of its mapping's events holds");
         }
@@ -161,6 +161,7 @@ impl Gateway {
     }
 
     /// The topic of each event; `None` where one of them names nobody: then none of them is told.
+    #[cfg_attr(feature = "opentelemetry", tracing::instrument(name = "session", skip_all))]
     fn seated(&self, events: Vec<(usize, MappedEvent)>) -> Option<Vec<Seated>> {
         let seated = |(number, event): (usize, MappedEvent)| {
             let SessionWords { user, workstation } = event.session.clone();
@@ -171,6 +172,7 @@ impl Gateway {
     }
 
     /// All events of a message are published, or none: the contexts that it closes as `retired`, then its own.
+    #[cfg_attr(feature = "opentelemetry", tracing::instrument(name = "decide", skip_all))]
     async fn prepare(
         &self,
         arrival: Arrival<'_>,
@@ -294,6 +296,8 @@ impl Gateway {
             Err(reason) => handled.outcome = Outcome::Unavailable { reason },
         }
         handled.log(inbound);
+        #[cfg(feature = "opentelemetry")]
+        tracing::Span::current().record("outcome", handled.name());
         self.note_audited(&mut handled).await;
         handled.outcome
     }
@@ -303,6 +307,7 @@ impl Gateway {
     ///
     /// # Errors
     /// Why nothing of it is durable.
+    #[cfg_attr(feature = "opentelemetry", tracing::instrument(name = "commit", skip_all))]
     async fn commit(
         &self,
         handled: &mut Handled,
@@ -339,6 +344,12 @@ impl Gateway {
             microseconds: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
         }
     }
+}
+
+/// What the mapping makes of the message.
+#[cfg_attr(feature = "opentelemetry", tracing::instrument(name = "map", skip_all, fields(mapping = %mapping.name())))]
+fn mapped(mapping: &Mapping, inbound: &Inbound) -> Result<Mapped, Refusal> {
+    mapping.apply(&*inbound.fields)
 }
 
 /// The same bytes from the same source are the same message.

@@ -21,6 +21,7 @@ use tracing::{info, warn};
 use crate::adapters::{Adapter, Address, BoundAdapter, NotBound, ReloadCertificate};
 use crate::admin::Admin;
 use crate::audit::AuditLog;
+use crate::audit::syslog::Feed;
 use crate::config::{AdapterConfig, Config, Layers, Problem, Problems};
 use crate::connector::Connector;
 use crate::diagnostic::Diagnostic;
@@ -31,13 +32,15 @@ use crate::http::{self, HttpSettings};
 use crate::hub::{Hub, RestoreError};
 use crate::loading::{LoadError, Loaded, MappingsInForce, MappingsStatus, load};
 use crate::mapping::{Diagnostics, MappingSet};
+use crate::process;
 use crate::security::{Authenticator, AuthenticatorError, ServerTls};
 use crate::sessions::Directory;
 use crate::store::{
-    AuditFiles, AuditFilesError, Disk, Journal, MappingFilesError, Retention, SiteKey, SiteKeyError, Store, StoreError,
+    AuditFiles, AuditFilesError, AuditReader, Disk, Journal, MappingFilesError, Retention, SiteKey, SiteKeyError,
+    Store, StoreError,
 };
 use crate::telemetry::metrics::{Measured, Messages, Metrics, Responses};
-use crate::telemetry::{Condition, LogFormat};
+use crate::telemetry::{Condition, LogFormat, TraceSettings};
 use crate::token_endpoint::{TOKEN_PATH, TokenEndpoint};
 
 /// A gateway whose configuration and mappings are right, before it holds any address.
@@ -81,6 +84,9 @@ pub enum StartError {
     /// The audit log cannot be kept.
     #[error(transparent)]
     AuditFiles(#[from] AuditFilesError),
+    /// What was passed on of the audit log cannot be told.
+    #[error("cannot read how far the audit log was passed on by syslog: {0}; look at `store.directory`")]
+    AuditFeed(io::Error),
     /// The system gives the audit log no thread of its own.
     #[error("cannot start the audit log: {0}")]
     AuditThread(io::Error),
@@ -185,6 +191,7 @@ impl Plan {
         };
         check_bound_mappings(&config, &mappings.set, layers, &mut problems);
         let tls = load_tls(&config, layers, &mut problems);
+        check_feed(&config, layers, &mut problems);
         if !problems.is_empty() {
             return Err(StartError::Configuration(problems));
         }
@@ -204,6 +211,11 @@ impl Plan {
     /// What a record of the log looks like.
     pub fn log_format(&self) -> LogFormat {
         self.config.log.format
+    }
+
+    /// Where traces are sent to.
+    pub fn traces(&self) -> &TraceSettings {
+        &self.config.traces
     }
 
     /// Whether the process may write its memory to a file.
@@ -228,14 +240,14 @@ impl Plan {
     /// When an address cannot be had.
     pub async fn start_with_key(self, clock: Arc<dyn Clock>, site_key: SiteKey) -> Result<Node, StartError> {
         let store = Store::temporary(&site_key, retention(&self.config), Arc::clone(&clock))?;
-        self.start_with(clock, site_key, AuditLog::off(), store).await
+        self.start_with(clock, site_key, (AuditLog::off(), None), store).await
     }
 
     async fn start_with(
         self,
         clock: Arc<dyn Clock>,
         site_key: SiteKey,
-        audit: AuditLog,
+        (audit, feed): (AuditLog, Option<Feed>),
         store: Store,
     ) -> Result<Node, StartError> {
         let Self { config, adapters, mappings, tls } = self;
@@ -283,6 +295,7 @@ impl Plan {
                 hub: hub.clone(),
                 adapters: bound.iter().map(BoundAdapter::figures).collect(),
                 audit: node.gateway.audit.clone(),
+                audit_feed: feed.as_ref().map(Feed::watched).unwrap_or_default(),
                 store: node.gateway.store.clone(),
                 readiness: health.readiness.clone(),
                 started,
@@ -293,6 +306,9 @@ impl Plan {
         let admin_routes = admin_routes.routes(health.routes_for_operator());
         node.last.spawn(http::serve(admin.0, None, admin_routes, config.http.limits.clone(), node.end.clone()));
         node.watch_health();
+        if let Some(feed) = feed {
+            node.last.spawn(feed.run(node.end.clone()));
+        }
         if let Some(listener) = connector {
             node.serve_connector(listener, &config, http_address);
         }
@@ -536,12 +552,28 @@ pub fn audit_directory(config: &Config) -> PathBuf {
     config.store.directory.join("audit")
 }
 
-fn open_audit_log(config: &Config) -> Result<AuditLog, StartError> {
+/// The audit log, and what passes it on, where that is configured.
+fn open_audit_log(config: &Config) -> Result<(AuditLog, Option<Feed>), StartError> {
     if config.audit.actions.is_empty() {
-        return Ok(AuditLog::off());
+        return Ok((AuditLog::off(), None));
     }
-    let (files, last) = AuditFiles::open(&audit_directory(config))?;
-    AuditLog::start(&config.audit, files, last).map_err(StartError::AuditThread)
+    let directory = audit_directory(config);
+    let (files, last) = AuditFiles::open(&directory)?;
+    let feed = config.audit.syslog.as_ref().map(|settings| {
+        let end = files.end();
+        let reader = AuditReader::open(&directory, &end.borrow().clone())?;
+        Ok(Feed::new(settings.clone(), reader, end, &process::host_name()))
+    });
+    let feed = feed.transpose().map_err(StartError::AuditFeed)?;
+    Ok((AuditLog::start(&config.audit, files, last).map_err(StartError::AuditThread)?, feed))
+}
+
+/// Certificates of the audit log's feed that cannot be used are a problem of the configuration.
+fn check_feed(config: &Config, layers: &Layers, problems: &mut Problems) {
+    let Some(settings) = &config.audit.syslog else { return };
+    if let Err(error) = Feed::check(settings) {
+        problems.push(Problem::new(error.to_string()).at(layers.place_of_value(&["audit", "syslog", "to"])));
+    }
 }
 
 fn configured_adapters(config: &Config, layers: &Layers, problems: &mut Problems) -> Vec<Adapter> {

@@ -38,6 +38,11 @@ pub(crate) fn figures() -> Option<Figures> {
     None
 }
 
+/// What the machine calls itself.
+pub(crate) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// No core of this process is written from now on, and no debugger of the same user attaches (T12): patients are in its memory.
 ///
 /// # Errors

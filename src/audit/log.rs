@@ -213,7 +213,7 @@ mod tests {
     }
 
     fn log(memory: &Memory) -> AuditLog {
-        let settings = AuditSettings { actions: vec![Action::Subscribe, Action::GetContext] };
+        let settings = AuditSettings { actions: vec![Action::Subscribe, Action::GetContext], syslog: None };
         AuditLog::start(&settings, memory.clone(), FIRST).unwrap()
     }
 

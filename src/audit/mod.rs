@@ -2,12 +2,13 @@
 //!
 //! An [`Entry`] says what was done; `event` writes it as a FHIR R4 AuditEvent, one JSON line; `chain` ties each line to the
 //! one before, so that a changed or missing line shows; [`AuditLog`] hands the lines to one thread, which makes them durable
-//! in groups. The log names patients: it is kept where the store is, for its owner only, and nothing here deletes any of it.
+//! in groups; `syslog` passes them on. The log names patients: it is kept where the store is, for its owner only, and nothing here deletes any of it.
 
 mod chain;
 mod entry;
 mod event;
 mod log;
+pub mod syslog;
 
 pub use self::chain::{BrokenChain, Digest, FIRST, verify};
 pub use self::entry::{Action, Agent, Entry, PatientWords};
@@ -21,4 +22,7 @@ use serde::Deserialize;
 pub struct AuditSettings {
     /// The actions that are recorded; none switches the log off.
     pub actions: Vec<Action>,
+    /// Where they are passed on to.
+    #[serde(default)]
+    pub syslog: Option<syslog::SyslogSettings>,
 }

@@ -15,7 +15,7 @@ use crate::telemetry;
 
 pub(super) async fn run(layers: Layers, problems: Problems) -> Result<(), Failure> {
     let plan = Plan::check(&layers, problems)?;
-    telemetry::start(plan.log_filter(), plan.log_format())
+    let traces = telemetry::start(plan.log_filter(), plan.log_format(), plan.traces())
         .map_err(|error| Failure::Refused(format!("error: {error}")))?;
     if !plan.core_dumps() {
         process::forbid_core_dumps()
@@ -42,7 +42,9 @@ pub(super) async fn run(layers: Layers, problems: Problems) -> Result<(), Failur
     }
     manager.stopping();
     say("Draining: nothing new is taken, what is in hand is answered.");
-    if node.drain().await {
+    let drained = node.drain().await;
+    traces.end().await;
+    if drained {
         say("Drained.");
         Ok(())
     } else {

@@ -21,12 +21,13 @@ pub use layers::{Layer, LayerError, Layers};
 pub use problems::{Place, Problem, Problems};
 
 use crate::audit::AuditSettings;
+use crate::audit::syslog::SyslogProblem;
 use crate::health;
 use crate::http::HttpSettings;
 use crate::hub::HubSettings;
 use crate::loading::Watching;
 use crate::security::{AuthSettings, TlsSettings};
-use crate::telemetry::LogFormat;
+use crate::telemetry::{LogFormat, TraceSettings};
 use crate::token_endpoint;
 
 /// The built-in default file, which is also the configuration's reference.
@@ -56,6 +57,8 @@ pub struct Config {
     pub audit: AuditSettings,
     /// What is logged.
     pub log: LogConfig,
+    /// Where traces are sent to.
+    pub traces: TraceSettings,
     /// The process itself.
     pub process: ProcessConfig,
     /// The adapters by name, each still in its own kind's terms.
@@ -216,6 +219,7 @@ impl Config {
             store: reader.section(&merged, "store")?,
             audit: reader.section(&merged, "audit")?,
             log: reader.section(&merged, "log")?,
+            traces: reader.section(&merged, "traces")?,
             process: reader.section(&merged, "process")?,
             adapters: reader.adapters(&merged),
         })
@@ -224,6 +228,8 @@ impl Config {
             config.check_mounts(layers, problems);
             config.check_legacy_binding(layers, problems);
             config.check_auth(layers, problems);
+            config.check_audit(layers, problems);
+            config.check_traces(layers, problems);
             config.check_clients(layers, problems);
         })
     }
@@ -299,6 +305,24 @@ impl Config {
         }
     }
 
+    fn check_traces(&self, layers: &Layers, problems: &mut Problems) {
+        if let Some((key, text, help)) = self.traces.problem() {
+            problems.push(Problem::new(text.to_owned()).help(help).at(layers.place_of_value(&["traces", key])));
+        }
+    }
+
+    fn check_audit(&self, layers: &Layers, problems: &mut Problems) {
+        let Some(syslog) = &self.audit.syslog else { return };
+        let place = |key| layers.place_of_value(&["audit", "syslog", key]);
+        for SyslogProblem { key, message, help } in syslog.problems() {
+            problems.push(Problem::new(message).help(help).at(place(key)));
+        }
+        if self.audit.actions.is_empty() {
+            let text = "`audit.syslog` has nothing to pass on, as `audit.actions` is empty".to_owned();
+            problems.push(Problem::new(text).help("say which actions are recorded").at(place("to")));
+        }
+    }
+
     /// What the clients of the gateway's own token endpoint need of the hub (SMA-01).
     fn check_clients(&self, layers: &Layers, problems: &mut Problems) {
         if self.auth.client.is_empty() {
@@ -340,7 +364,7 @@ struct Reader<'a> {
 }
 
 /// The sections there are, in the order of the default file.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "http",
     "admin",
     "hub",
@@ -350,6 +374,7 @@ const SECTIONS: [&str; 12] = [
     "store",
     "audit",
     "log",
+    "traces",
     "process",
     "adapter_defaults",
     "adapter",

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tracing::{info, warn};
+use tracing::{Instrument as _, info, warn};
 
 use super::endpoint::topic_digest;
 use super::topic::{Before, Change, Command, ConnectionId, Effects, Ended, EndpointId, Outcome, Refusal};
@@ -116,7 +116,7 @@ impl Decided {
             return Ok(self.tell());
         }
         // By itself, so that nobody who hangs up keeps it from its end.
-        let carried = tokio::spawn(async move {
+        let carried = async move {
             match store.commit(Transaction(writes)).await {
                 // What time and sockets bring about is so, whether it is written or not: after a crash it comes about again.
                 Err(error) if error != CommitError::Failed && self.is_nobodys_wish() => {
@@ -125,8 +125,8 @@ impl Decided {
                 committed => committed?,
             }
             Ok(self.tell())
-        });
-        carried.await.unwrap_or(Err(CommitError::Failed))
+        };
+        tokio::spawn(carried.in_current_span()).await.unwrap_or(Err(CommitError::Failed))
     }
 
     fn is_nobodys_wish(&self) -> bool {
@@ -134,6 +134,7 @@ impl Decided {
     }
 
     /// It is durable: what follows is done, in order.
+    #[cfg_attr(feature = "opentelemetry", tracing::instrument(name = "tell", skip_all))]
     fn tell(&mut self) -> Done {
         let mut done = Done::default();
         let store_is_on = self.hub.0.store.is_on();

@@ -6,6 +6,9 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use tokio::sync::watch;
+
+use super::audit_reader::AuditPosition;
 use crate::audit::{Digest, FIRST, Spool};
 
 /// The files of the audit log, open for what is added.
@@ -13,6 +16,7 @@ use crate::audit::{Digest, FIRST, Spool};
 pub struct AuditFiles {
     directory: PathBuf,
     current: Option<MonthFile>,
+    end: watch::Sender<AuditPosition>,
 }
 
 #[derive(Debug)]
@@ -39,11 +43,23 @@ impl AuditFiles {
     pub fn open(directory: &Path) -> Result<(Self, Digest), AuditFilesError> {
         let failed = |source| AuditFilesError { path: directory.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-        let mut files = Self { directory: directory.to_owned(), current: None };
+        let mut files = Self { directory: directory.to_owned(), current: None, end: watch::Sender::default() };
         let Some((last, month)) = audit_files(directory).map_err(failed)?.pop() else { return Ok((files, FIRST)) };
         let whole = whole_lines(&last).map_err(failed)?;
         files.turn_to(&month).and_then(|file| file.cut(whole)).map_err(failed)?;
+        files.tell_end();
         Ok((files, last_digest(directory).map_err(failed)?))
+    }
+
+    /// The end of what is durable, as it moves.
+    pub fn end(&self) -> watch::Receiver<AuditPosition> {
+        self.end.subscribe()
+    }
+
+    fn tell_end(&self) {
+        if let Some(MonthFile { month, length, .. }) = &self.current {
+            self.end.send_replace(AuditPosition { month: month.clone(), offset: *length });
+        }
     }
 
     /// The file of `month`; never of an earlier one than before, so that the order of files is the order of lines also where
@@ -60,13 +76,15 @@ impl AuditFiles {
 
 impl Spool for AuditFiles {
     fn append(&mut self, month: &str, lines: &str) -> io::Result<()> {
-        self.turn_to(month)?.append(lines)
+        self.turn_to(month)?.append(lines)?;
+        self.tell_end();
+        Ok(())
     }
 }
 
 impl MonthFile {
     fn open(directory: &Path, month: &str) -> io::Result<Self> {
-        let path = directory.join(format!("{month}.{EXTENSION}"));
+        let path = audit_path(directory, month);
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         // The directory too, or a power cut can take the new file away.
         File::open(directory)?.sync_all()?;
@@ -92,6 +110,11 @@ impl MonthFile {
 }
 
 const EXTENSION: &str = "jsonl";
+
+/// The file of a month.
+pub(super) fn audit_path(directory: &Path, month: &str) -> PathBuf {
+    directory.join(format!("{month}.{EXTENSION}"))
+}
 
 /// The files of the audit log in `directory`, each with its month, in the order of their lines.
 ///

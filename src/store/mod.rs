@@ -4,6 +4,7 @@
 //! The only part that touches the disk. Knows no wire, no mapping, and nothing of a topic's rules.
 
 mod audit_files;
+mod audit_reader;
 mod database;
 mod directory_watch;
 mod journal;
@@ -14,6 +15,7 @@ mod secret_file;
 mod site_key;
 
 pub use audit_files::{AuditFiles, AuditFilesError, audit_files};
+pub use audit_reader::{AuditLines, AuditPosition, AuditReader};
 pub use database::{
     CommitError, Disk, Filter, Message, MessageRow, Messages, Reprocessed, Retention, SharedResource, Store,
     StoreError, StoredTopic, back_up, check, database_file,
@@ -21,7 +23,7 @@ pub use database::{
 pub use directory_watch::{DirectoryWatch, DirectoryWatchError};
 pub use journal::{Admission, Journal, MessageKey, Ticket, sha_256};
 pub use mapping_files::{MappingFile, MappingFilesError, mapping_files};
-pub use pem_files::{PemFileError, PemFiles, pem_files};
+pub use pem_files::{PemFileError, PemFiles, pem_file, pem_files};
 pub use records::{
     AnswerRecord, ContextRecord, EventRecord, MessageRecord, Record, ReprocessingRecord, SessionRecord,
     SubscriptionRecord, TopicRecord, Transaction, WebhookRecord, Write,

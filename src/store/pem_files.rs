@@ -26,6 +26,13 @@ pub struct PemFileError {
 /// # Errors
 /// The first that cannot be read.
 pub fn pem_files(certificate: &Path, key: &Path) -> Result<PemFiles, PemFileError> {
-    let read = |path: &Path| fs::read(path).map_err(|source| PemFileError { path: path.to_owned(), source });
-    Ok(PemFiles { certificate: read(certificate)?, key: read(key)? })
+    Ok(PemFiles { certificate: pem_file(certificate)?, key: pem_file(key)? })
+}
+
+/// Reads one file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn pem_file(path: &Path) -> Result<Vec<u8>, PemFileError> {
+    fs::read(path).map_err(|source| PemFileError { path: path.to_owned(), source })
 }

@@ -5,14 +5,16 @@ use std::io::{self, IsTerminal as _};
 
 use serde::Deserialize;
 use tracing::{Level, Subscriber};
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{JsonFields, Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, field::MakeExt as _};
 
 use super::escape::{Escaped, JsonLines};
+use super::traces::{TraceSettings, Traces};
 
 /// How a record looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -33,15 +35,23 @@ pub enum TelemetryError {
     /// There is a logger already.
     #[error("logging has been started already")]
     Started,
+    /// No traces can be sent.
+    #[error("`traces.endpoint` cannot be used: {0}")]
+    Traces(String),
 }
 
-/// Starts logging by `filter`: a level, or levels by module.
+/// Starts logging by `filter`: a level, or levels by module; and tracing, where that is configured.
 ///
 /// # Errors
-/// When `filter` cannot be read, or logging has been started before.
-pub fn start(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
-    let colours = io::stderr().is_terminal();
-    subscriber(filter, format, colours, io::stderr)?.try_init().map_err(|_| TelemetryError::Started)
+/// When `filter` cannot be read, no traces can be sent, or logging has been started before.
+pub fn start(filter: &str, format: LogFormat, traces: &TraceSettings) -> Result<Traces, TelemetryError> {
+    let log = log(filter, format, io::stderr().is_terminal(), io::stderr)?;
+    let traces = Traces::start(traces)?;
+    let subscriber = Registry::default().with(log);
+    #[cfg(feature = "opentelemetry")]
+    let subscriber = subscriber.with(traces.layer());
+    subscriber.try_init().map_err(|_| TelemetryError::Started)?;
+    Ok(traces)
 }
 
 /// A log of its own, written to `writer`.
@@ -55,6 +65,20 @@ pub fn subscriber<W>(
     writer: W,
 ) -> Result<impl Subscriber + Send + Sync + use<W>, TelemetryError>
 where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    Ok(Registry::default().with(log(filter, format, colours, writer)?))
+}
+
+/// What writes records, each on a line, without the spans that they are in: those are for traces.
+fn log<S, W>(
+    filter: &str,
+    format: LogFormat,
+    colours: bool,
+    writer: W,
+) -> Result<impl Layer<S> + Send + Sync + use<S, W>, TelemetryError>
+where
+    S: Subscriber + for<'s> LookupSpan<'s> + Send + Sync,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::try_new(filter).map_err(|error| TelemetryError::Filter(error.to_string()))?;
@@ -74,13 +98,13 @@ where
             json.fmt_fields(JsonFields::new()).with_writer(Escaping(writer)).boxed()
         }
     };
-    Ok(Registry::default().with(filter).with(filter_fn(is_shown)).with(layer))
+    Ok(layer.with_filter(filter.and(filter_fn(is_shown).with_max_level_hint(LevelFilter::TRACE))))
 }
 
 /// Our own records are shown as the filter says. Those of libraries below `info` are not, whatever it says: they show what is on
 /// the wire, and patients are.
 fn is_shown(record: &tracing::Metadata<'_>) -> bool {
-    *record.level() <= Level::INFO || record.target().starts_with("fhircast_gateway")
+    record.is_event() && (*record.level() <= Level::INFO || record.target().starts_with("fhircast_gateway"))
 }
 
 /// Makes writers that escape.

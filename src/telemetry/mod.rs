@@ -8,8 +8,10 @@ pub mod metrics;
 mod phi;
 mod pulse;
 mod readiness;
+mod traces;
 
 pub use self::log::{LogFormat, TelemetryError, start, subscriber};
 pub use self::phi::Phi;
 pub use self::pulse::Pulse;
 pub use self::readiness::{Condition, Readiness, State};
+pub use self::traces::{TraceSettings, Traces};

@@ -14,7 +14,7 @@ const ALL: [Action; 5] =
     [Action::Authenticate, Action::Subscribe, Action::Unsubscribe, Action::GetContext, Action::Publish];
 
 fn log(spool: impl Spool + 'static, previous: Digest) -> AuditLog {
-    AuditLog::start(&AuditSettings { actions: ALL.to_vec() }, spool, previous).unwrap()
+    AuditLog::start(&AuditSettings { actions: ALL.to_vec(), syslog: None }, spool, previous).unwrap()
 }
 
 fn lines(directory: &Path) -> Vec<String> {

@@ -21,7 +21,10 @@ mod messages;
 mod old_news;
 mod reload;
 mod service;
+mod syslog;
 mod telemetry;
 mod tls;
 mod token_endpoint;
+#[cfg(feature = "opentelemetry")]
+mod traces;
 mod validator;

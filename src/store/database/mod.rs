@@ -191,6 +191,7 @@ impl Store {
     ///
     /// # Errors
     /// When it is not.
+    #[cfg_attr(feature = "opentelemetry", tracing::instrument(name = "store", skip_all))]
     pub async fn commit(&self, transaction: Transaction) -> Result<(), CommitError> {
         let Some(open) = &self.0 else { return Ok(()) };
         if transaction.0.is_empty() {

@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::adapters::AdapterFigures;
 use crate::audit::AuditLog;
+use crate::audit::syslog::Watched;
 use crate::hub::Hub;
 use crate::process;
 use crate::store::Store;
@@ -88,15 +89,26 @@ impl Collector for AdapterCollector {
     }
 }
 
-/// The audit log: what waits, what was written, what was lost.
-pub(super) struct AuditCollector(pub(super) AuditLog);
+/// The audit log, and its feed: what waits, what was written or sent, what was lost.
+pub(super) struct AuditCollector(pub(super) AuditLog, pub(super) Watched);
 
 impl Collector for AuditCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let figures = self.0.figures();
         gauge(&mut encoder, "audit_waiting", "Audit entries that wait for the disk", figures.waiting)?;
         counter(&mut encoder, "audit_written", "Audit entries written", figures.written)?;
-        counter(&mut encoder, "audit_lost", "Audit entries that could not be written", figures.lost)
+        counter(&mut encoder, "audit_lost", "Audit entries that could not be written", figures.lost)?;
+        let feed = self.1.figures();
+        gauge(
+            &mut encoder,
+            "audit_syslog_connected",
+            "1 while the syslog receiver is there",
+            u64::from(feed.connected),
+        )?;
+        gauge(&mut encoder, "audit_syslog_waiting_bytes", "Bytes of the audit log not sent yet", feed.waiting_bytes)?;
+        counter(&mut encoder, "audit_syslog_sent", "Audit entries sent by syslog", feed.sent)?;
+        counter(&mut encoder, "audit_syslog_lost", "Audit entries that the feed could not read any more", feed.lost)?;
+        counter(&mut encoder, "audit_syslog_failures", "Connections to the syslog receiver that failed", feed.failures)
     }
 }
 

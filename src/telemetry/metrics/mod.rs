@@ -23,6 +23,7 @@ use self::collectors::{AdapterCollector, AuditCollector, HubCollector, ProcessCo
 use super::Readiness;
 use crate::adapters::AdapterFigures;
 use crate::audit::AuditLog;
+use crate::audit::syslog::Watched;
 use crate::hub::Hub;
 use crate::store::Store;
 
@@ -38,6 +39,8 @@ pub(crate) struct Measured {
     pub(crate) adapters: Vec<AdapterFigures>,
     /// The audit log.
     pub(crate) audit: AuditLog,
+    /// Its feed.
+    pub(crate) audit_feed: Watched,
     /// The store.
     pub(crate) store: Store,
     /// Whether work may be sent here.
@@ -55,7 +58,7 @@ const PREFIX: &str = "fhircast_gateway";
 
 impl Metrics {
     pub(crate) fn new(measured: Measured) -> Self {
-        let Measured { messages, responses, hub, adapters, audit, store, readiness, started } = measured;
+        let Measured { messages, responses, hub, adapters, audit, audit_feed, store, readiness, started } = measured;
         let mut registry = Registry::default();
         registry.register_collector(Box::new(ProcessCollector { started }));
         let own = registry.sub_registry_with_prefix(PREFIX);
@@ -64,7 +67,7 @@ impl Metrics {
         hub.fan_out(|fan_out| own.register("hub_fan_out", "Subscribers told of one event", fan_out));
         own.register_collector(Box::new(HubCollector(hub)));
         own.register_collector(Box::new(AdapterCollector(adapters)));
-        own.register_collector(Box::new(AuditCollector(audit)));
+        own.register_collector(Box::new(AuditCollector(audit, audit_feed)));
         own.register_collector(Box::new(StateCollector { readiness, store }));
         Self(Arc::new(registry))
     }
