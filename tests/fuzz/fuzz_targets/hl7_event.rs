@@ -24,6 +24,8 @@ each = "ORC"
 [[event]]
 name = "DiagnosticReport-close"
 when = "OBR"
+[event.context.study]
+each = "OBR"
 "#;
 
 static SET: LazyLock<MappingSet> = LazyLock::new(|| {
