@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::expression::{Template, View};
+use super::function::{Call, instant};
 use super::value::Data;
 use crate::fhircast::{Action, EventName};
 
@@ -44,13 +45,19 @@ impl NotAfter {
 /// The first alternative that tells a time of day. A date alone tells no age; what is deleted ends the search.
 pub(super) fn occurred(template: &Template, view: &View<'_>) -> Option<Timestamp> {
     for alternative in template.expressions().flat_map(|expression| &expression.alternatives) {
-        match alternative.value(view) {
-            Data::Deleted => return None,
-            value => {
-                if let Some(time) = value.into_first().and_then(|text| text.parse().ok()) {
-                    return Some(time);
-                }
-            }
+        let time = match alternative.calls.split_last() {
+            // Nobody reads the text between.
+            Some((Call::DateTime { format, zone }, before)) => match alternative.operand.value_after(before, view) {
+                Data::Deleted => return None,
+                value => value.into_first().and_then(|text| instant(&text, format.as_deref(), zone.as_ref())),
+            },
+            _ => match alternative.value(view) {
+                Data::Deleted => return None,
+                value => value.into_first().and_then(|text| text.parse().ok()),
+            },
+        };
+        if time.is_some() {
+            return time;
         }
     }
     None

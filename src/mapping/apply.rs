@@ -98,8 +98,7 @@ impl Found<'_, '_> {
 
     /// Whether it is what `other` is: they have an identifier in common.
     fn is_what(&self, other: &Identity) -> bool {
-        let mine: Vec<IdentifierWords<'_>> = serde_json::from_str(&self.identity.identifiers).unwrap_or_default();
-        let others: Vec<IdentifierWords<'_>> = serde_json::from_str(&other.identifiers).unwrap_or_default();
+        let [mine, others] = [&self.identity, other].map(|identity| identifiers_of(&identity.identifiers));
         self.identity.id == other.id || mine.iter().any(|mine| !mine.value.is_empty() && others.contains(mine))
     }
 }
@@ -116,18 +115,19 @@ struct IdentifierWords<'j> {
 /// The events of a message.
 pub(super) fn apply(plan: &Plan, fields: &dyn Fields) -> Result<Mapped, Refusal> {
     let view = View::new(fields);
+    let session = session(plan, None, &view);
     let mut events = Vec::new();
     for rule in &plan.rules {
         match &rule.each {
-            None => events.extend(event_if_it_holds(plan, rule, &view)?),
+            None => events.extend(event_if_it_holds(plan, rule, &view, &session)?),
             Some(path) => {
                 for repetition in &fields.each(path) {
-                    events.extend(event_if_it_holds(plan, rule, &View::new(&**repetition))?);
+                    events.extend(event_if_it_holds(plan, rule, &View::new(&**repetition), &session)?);
                 }
             }
         }
     }
-    Ok(Mapped { session: session(plan, None, &view), retired: retire::retired(plan, fields)?, events })
+    Ok(Mapped { session, retired: retire::retired(plan, fields)?, events })
 }
 
 /// Whose screen, as far as the message says it.
@@ -137,13 +137,18 @@ pub(super) fn session(plan: &Plan, rule: Option<&EventRule>, view: &View<'_>) ->
     SessionWords { user: text(user), workstation: text(workstation) }
 }
 
-fn event_if_it_holds(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<Option<MappedEvent>, Refusal> {
+fn event_if_it_holds(
+    plan: &Plan,
+    rule: &EventRule,
+    view: &View<'_>,
+    session: &SessionWords,
+) -> Result<Option<MappedEvent>, Refusal> {
     let holds = rule.when.as_ref().is_none_or(|when| when.holds(view));
-    holds.then(|| event(plan, rule, view)).transpose()
+    holds.then(|| event(plan, rule, view, session)).transpose()
 }
 
 /// The event of a rule that holds: first what names each resource, then the resources, which can name each other by that.
-fn event(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<MappedEvent, Refusal> {
+fn event(plan: &Plan, rule: &EventRule, view: &View<'_>, whole: &SessionWords) -> Result<MappedEvent, Refusal> {
     let found = find_all(plan, rule, view)?;
     let ids = ids(&found);
     let view = View { ids: &ids, ..*view };
@@ -161,7 +166,9 @@ fn event(plan: &Plan, rule: &EventRule, view: &View<'_>) -> Result<MappedEvent, 
     };
     let context = found.iter().filter_map(entry).collect::<Result<_, _>>()?;
     let occurred = plan.occurred.as_ref().and_then(|it| age::occurred(&it.value, &view));
-    let whose = session(plan, Some(rule), &view);
+    // Of a whole message it is known already.
+    let own = rule.each.is_some() || rule.session.is_said();
+    let whose = if own { session(plan, Some(rule), &view) } else { whole.clone() };
     let (name, not_after, rule) = (rule.name.clone(), rule.not_after.0, rule.origin.clone());
     Ok(MappedEvent { name, session: whose, context, occurred, not_after, rule })
 }
@@ -231,7 +238,7 @@ pub(super) fn ids<'f>(found: &'f [Found<'_, '_>]) -> Vec<(usize, &'f str)> {
 }
 
 fn identify(resource: &ResourcePlan, view: &View<'_>) -> Identity {
-    let mut identifiers = String::new();
+    let mut identifiers = String::with_capacity(256);
     if let Some(node) = &resource.identifier {
         write::node(&mut identifiers, node, view);
     }
@@ -241,10 +248,17 @@ fn identify(resource: &ResourcePlan, view: &View<'_>) -> Identity {
     Identity { id, first, identifiers }
 }
 
+fn identifiers_of(json: &str) -> Vec<IdentifierWords<'_>> {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
 fn first_identifier(resource: &str, identifiers: &str) -> Option<String> {
-    let identifiers: Vec<IdentifierWords<'_>> = serde_json::from_str(identifiers).ok()?;
-    let first = identifiers.into_iter().find(|identifier| !identifier.value.is_empty())?;
-    Some(format!("{resource}|{}|{}", first.system, first.value))
+    // The array is read no further than to the first that says something.
+    let elements = identifiers.strip_prefix('[')?;
+    let mut rest = serde_json::Deserializer::from_str(elements).into_iter::<IdentifierWords<'_>>();
+    let first = rest.next()?.ok().filter(|first| !first.value.is_empty());
+    let first = first.or_else(|| identifiers_of(identifiers).into_iter().find(|it| !it.value.is_empty()))?;
+    Some([resource, &first.system, &first.value].join("|"))
 }
 
 /// A resource without a member that FHIR has in every resource of its type.

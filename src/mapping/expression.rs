@@ -148,7 +148,7 @@ impl Expression {
 impl Pipeline {
     /// The operand's value, after every step.
     pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Data<'m> {
-        self.calls.iter().fold(self.operand.value(view), |data, call| call.apply(data, view))
+        self.operand.value_after(&self.calls, view)
     }
 
     pub(crate) fn gives_object(&self) -> bool {
@@ -174,6 +174,11 @@ impl Pipeline {
 }
 
 impl Operand {
+    /// Its value, after these steps.
+    pub(crate) fn value_after<'m>(&'m self, calls: &'m [Call], view: &View<'m>) -> Data<'m> {
+        calls.iter().fold(self.value(view), |data, call| call.apply(data, view))
+    }
+
     pub(crate) fn value<'m>(&'m self, view: &View<'m>) -> Data<'m> {
         match self {
             Self::FirstIdentifier => view.first_identifier.map_or(Data::Absent, Data::text),

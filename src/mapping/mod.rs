@@ -46,6 +46,7 @@ mod set;
 mod shipped;
 mod show;
 mod source;
+mod speakers;
 mod table;
 mod table_file;
 mod unused;

@@ -14,6 +14,7 @@ use super::file::{self, Table};
 use super::plan::Plan;
 use super::rivalry;
 use super::source::{SourceFile, Sources};
+use super::speakers::Speakers;
 use super::unused::Usage;
 
 /// The mappings in force.
@@ -22,7 +23,7 @@ pub struct MappingSet {
     mappings: BTreeMap<String, Arc<Mapping>>,
     warnings: Diagnostics,
     /// Those with an `[accept]`; each before what it extends.
-    speaking: Vec<Arc<Mapping>>,
+    speaking: Speakers,
 }
 
 /// One mapping, merged with what it extends, and compiled.
@@ -109,16 +110,16 @@ impl MappingSet {
         if let Some(name) = configured {
             return self.mapping(name).filter(|mapping| mapping.takes(protocol, fields));
         }
-        self.speaking.iter().map(|mapping| &**mapping).find(|mapping| mapping.takes(protocol, fields))
+        self.speaking.find(protocol, fields)
     }
 }
 
 /// The mappings with an `[accept]`: those that extend more come first, and so each before what it extends.
-fn speaking(mappings: &BTreeMap<String, Arc<Mapping>>) -> Vec<Arc<Mapping>> {
+fn speaking(mappings: &BTreeMap<String, Arc<Mapping>>) -> Speakers {
     let accepting = mappings.values().filter(|mapping| mapping.plan.accept.is_some());
     let mut speaking: Vec<Arc<Mapping>> = accepting.cloned().collect();
     speaking.sort_by_key(|mapping| std::cmp::Reverse(mapping.lineage.len()));
-    speaking
+    Speakers::new(speaking)
 }
 
 impl Mapping {
@@ -182,7 +183,7 @@ impl Mapping {
         apply::apply(&self.plan, fields)
     }
 
-    fn takes(&self, protocol: &str, fields: &dyn Fields) -> bool {
+    pub(super) fn takes(&self, protocol: &str, fields: &dyn Fields) -> bool {
         self.plan.protocol == protocol && self.accepts(fields)
     }
 }

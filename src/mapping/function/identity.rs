@@ -12,7 +12,7 @@ const MAX_UID: usize = 64;
 pub(super) fn oid(text: &str) -> Option<String> {
     let bare = text.trim_matches([' ', '\0']);
     let bare = bare.strip_prefix("urn:oid:").unwrap_or(bare);
-    is_oid(bare).then(|| format!("urn:oid:{bare}"))
+    is_oid(bare).then(|| ["urn:oid:", bare].concat())
 }
 
 fn is_oid(text: &str) -> bool {
@@ -55,7 +55,8 @@ fn is_uri(text: &str) -> bool {
 /// The UUID (version 5) of `words` and `text` with bars between: the same words, the same UUID, for ever.
 pub(super) fn uuid(words: &[impl AsRef<str>], text: &str) -> String {
     let name = words.iter().map(AsRef::as_ref).chain([text]).collect::<Vec<_>>().join("|");
-    Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
+    let uuid = Uuid::new_v5(&NAMESPACE, name.as_bytes());
+    uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
 }
 
 #[cfg(test)]

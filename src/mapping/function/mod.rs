@@ -6,7 +6,7 @@ mod identity;
 mod person;
 mod time;
 
-pub(crate) use time::zone;
+pub(crate) use time::{instant, zone};
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -201,7 +201,7 @@ impl Call {
             Self::Prefix(prefix) => Data::text(format!("{prefix}{text}")),
             Self::Replace(this, that) => Data::text(text.replace(&**this, that)),
             Self::Suffix(suffix) => Data::text(format!("{text}{suffix}")),
-            Self::Trim => Data::text(text.trim().to_owned()),
+            Self::Trim => Data::text(trimmed(text)),
             Self::Upper => Data::text(text.to_uppercase()),
             Self::Uri => optional(identity::uri(&text)),
             Self::Uuid(words) => {
@@ -230,6 +230,15 @@ impl Word {
 
 fn optional<'m>(text: Option<String>) -> Data<'m> {
     text.map_or(Data::Absent, Data::text)
+}
+
+/// Without the blanks around it; nearly always there are none.
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    }
 }
 
 fn join<'m>(data: Data<'m>, separator: &str) -> Data<'m> {

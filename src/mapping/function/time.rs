@@ -3,6 +3,8 @@
 //! Knows no clock. A source's time may stop at any precision, from the year to the fraction of a second; what it leaves open is
 //! left open. Sources: HL7 v2.5.1, 2.A.22 (DTM); FHIR R4, date and dateTime.
 
+use std::borrow::Cow;
+
 use jiff::civil;
 use jiff::fmt::strtime;
 use jiff::tz::{Offset, TimeZone};
@@ -68,28 +70,46 @@ pub(super) fn date(text: &str, format: Option<&str>) -> Option<String> {
 /// A FHIR dateTime: in UTC where the source tells a time of day, else a date. A time of day of which neither the source nor
 /// the mapping tells the zone is nothing.
 pub(super) fn datetime(text: &str, format: Option<&str>, zone: Option<&TimeZone>) -> Option<String> {
-    let moment = match format {
-        Some(format) => Moment::formatted(text, format)?,
-        None => Moment::parse(text)?,
-    };
-    let Some(time) = moment.time else { return Some(moment.date()) };
-    let mut local = civil::Date::new(moment.year, moment.month?, moment.day?).ok()?.to_datetime(time);
-    if moment.ends_day {
-        local = local.checked_add(1.day()).ok()?;
+    let moment = Moment::read(text, format)?;
+    match moment.time {
+        Some(time) => moment.timestamp(time, zone).map(|timestamp| timestamp.to_string()),
+        None => Some(moment.date()),
     }
-    let timestamp = match moment.offset {
-        Some(offset) => offset.to_timestamp(local).ok()?,
-        None => zone?.to_ambiguous_timestamp(local).compatible().ok()?,
-    };
-    Some(timestamp.to_string())
+}
+
+/// The moment that [`datetime`] would tell, if it is one and no day.
+pub(crate) fn instant(text: &str, format: Option<&str>, zone: Option<&TimeZone>) -> Option<Timestamp> {
+    let moment = Moment::read(text, format)?;
+    moment.timestamp(moment.time?, zone)
 }
 
 impl Moment {
+    fn read(text: &str, format: Option<&str>) -> Option<Self> {
+        match format {
+            Some(format) => Self::formatted(text, format),
+            None => Self::parse(text),
+        }
+    }
+
+    fn timestamp(&self, time: civil::Time, zone: Option<&TimeZone>) -> Option<Timestamp> {
+        let mut local = civil::Date::new(self.year, self.month?, self.day?).ok()?.to_datetime(time);
+        if self.ends_day {
+            local = local.checked_add(1.day()).ok()?;
+        }
+        match self.offset {
+            Some(offset) => offset.to_timestamp(local).ok(),
+            None => zone?.to_ambiguous_timestamp(local).compatible().ok(),
+        }
+    }
+
     /// HL7's `YYYY[MM[DD[HH[MM[SS[.S…]]]]]][±ZZZZ]`, or ISO 8601 with its separators.
     fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (local, offset) = split_offset(text)?;
-        let compact: String = local.chars().filter(|it| !matches!(it, '-' | '/' | ':' | 'T' | ' ')).collect();
+        let compact: Cow<'_, str> = match local.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+            true => local.into(),
+            false => local.chars().filter(|it| !matches!(it, '-' | '/' | ':' | 'T' | ' ')).collect(),
+        };
         let (digits, fraction) = compact.split_once('.').unwrap_or((&compact, ""));
         let well_formed = digits.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit());
         let complete = matches!(digits.len(), 4 | 6 | 8 | 10 | 12 | 14) && (fraction.is_empty() || digits.len() == 14);
@@ -137,7 +157,7 @@ impl Moment {
 
 /// FHIR's instants are kept to the millisecond.
 fn time(hour: i8, minute: i8, second: i8, fraction: &str) -> Option<civil::Time> {
-    let milliseconds: i32 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+    let milliseconds: i32 = if fraction.is_empty() { 0 } else { format!("{fraction:0<3}").get(..3)?.parse().ok()? };
     civil::Time::new(hour, minute, second, milliseconds * 1_000_000).ok()
 }
 

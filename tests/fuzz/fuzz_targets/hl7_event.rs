@@ -23,6 +23,8 @@ each = "ORC"
 [[event]]
 name = "DiagnosticReport-close"
 when = "OBR"
+[event.context.study]
+each = "OBR"
 "#;
 
 static SET: LazyLock<MappingSet> = LazyLock::new(|| {

@@ -62,26 +62,19 @@ impl<'m> Part<'m> {
 
     pub(super) fn value_at(self, path: &Path) -> Value<'m> {
         let Some(path) = path.compiled::<FieldPath>() else { return Value::Absent };
+        // As [`Self::values`] would find it, at less cost: nearly every path means one field of one segment.
         match path {
             FieldPath::Absolute { segment, which: Selector::First, field: Some(step) }
-                if step.repetition == Selector::First =>
+                if step.repetition != Selector::Every =>
             {
-                self.plain_value(*segment, step)
+                let segment = self.message.index.first_in_scope(*segment, self.scope);
+                segment.map_or(Value::Absent, |segment| self.message.spot_value(self.message.first_spot(segment, step)))
+            }
+            FieldPath::Relative(step) if self.origin.segment().is_none() => {
+                self.message.spot_value(self.spot_below(step))
             }
             _ => self.values(path).next().unwrap_or(Value::Absent),
         }
-    }
-
-    /// What nearly every path means: the first repetition of a field of the first segment. As [`Self::values`] would find it.
-    fn plain_value(self, id: SegmentId, step: &FieldStep) -> Value<'m> {
-        let message = self.message;
-        let Some(segment) = message.index.first_in_scope(id, self.scope) else { return Value::Absent };
-        if let Some(whole) = message.whole_field(segment, step) {
-            return message.spot_value(whole);
-        }
-        let field = message.field(segment, step.number);
-        let repetition = nth(field, message.separators.repetition, 1);
-        message.spot_value(message.descend(repetition, step.below))
     }
 
     pub(super) fn values_at(self, path: &Path) -> Vec<Value<'m>> {
@@ -90,17 +83,24 @@ impl<'m> Part<'m> {
 
     pub(super) fn parts_at(self, path: &Path) -> Vec<Box<dyn Fields + 'm>> {
         let Some(path) = path.compiled::<FieldPath>() else { return Vec::new() };
-        let boxed = |part: Self| Box::new(part) as Box<dyn Fields + 'm>;
+        let mut parts: Vec<Box<dyn Fields + 'm>> = Vec::new();
         match path {
+            FieldPath::Absolute { segment, which: Selector::First, field: field @ Some(_) } => {
+                if let Some(segment) = self.message.index.first_in_scope(*segment, self.scope) {
+                    self.add_parts(segment, field.as_ref(), &mut parts);
+                }
+            }
             FieldPath::Absolute { segment, which, field } => {
-                let segments = self.segments(*segment, which, field.is_none());
-                segments.flat_map(|segment| self.parts_of(segment, field.as_ref())).map(boxed).collect()
+                for segment in self.segments(*segment, which, field.is_none()) {
+                    self.add_parts(segment, field.as_ref(), &mut parts);
+                }
             }
             FieldPath::Relative(step) => match self.origin {
-                Origin::Segment(segment) => self.parts_of(segment, Some(step)).into_iter().map(boxed).collect(),
-                _ => self.part_below(step).into_iter().map(boxed).collect(),
+                Origin::Segment(segment) => self.add_parts(segment, Some(step), &mut parts),
+                _ => parts.extend(self.part_below(step).map(|part| Box::new(part) as Box<dyn Fields + 'm>)),
             },
         }
+        parts
     }
 
     /// Every value at the path, those left out that are absent.
@@ -170,14 +170,14 @@ impl<'m> Part<'m> {
         }
     }
 
-    /// The parts of one segment that `each` repeats over.
-    fn parts_of(self, segment: &'m Segment, step: Option<&FieldStep>) -> Vec<Self> {
+    /// Adds the parts of one segment that `each` repeats over.
+    fn add_parts(self, segment: &'m Segment, step: Option<&FieldStep>, parts: &mut Vec<Box<dyn Fields + 'm>>) {
         let scope = self.message.index.scope_of(segment, self.scope);
-        let part = |origin| Self { message: self.message, scope, origin };
-        let Some(step) = step else { return vec![part(Origin::Segment(segment))] };
+        let part = |origin| Box::new(Self { message: self.message, scope, origin }) as Box<dyn Fields + 'm>;
+        let Some(step) = step else { return parts.push(part(Origin::Segment(segment))) };
         let repetitions = self.message.repetitions(segment, step, Reach::Every);
         let origins = repetitions.filter_map(|repetition| self.message.origin(repetition, step.below));
-        origins.map(part).collect()
+        parts.extend(origins.map(part));
     }
 
     /// `each` over a component of the present repetition.
@@ -220,6 +220,42 @@ impl Message {
         }
     }
 
+    /// What a step comes to in one segment, if it asks for one repetition: as the first of [`Part::spots`].
+    fn first_spot<'m>(&'m self, segment: &'m Segment, step: &FieldStep) -> Spot<'m> {
+        if let Some(whole) = self.whole_field(segment, step) {
+            return whole;
+        }
+        let field = self.field(segment, step.number);
+        if step.repetition == Selector::First && step.below.iter().all(|number| number.is_none_or(|it| it == 1)) {
+            return leaf(self.first_piece(field));
+        }
+        let separator = self.separators.repetition;
+        let repetition = match &step.repetition {
+            // A field that is deleted is so in all its repetitions, whichever the path asks for.
+            _ if field == DELETED => field,
+            Selector::Number(number) => nth(field, separator, *number),
+            Selector::Where(predicate) => {
+                let found = split(field, separator).find(|repetition| self.repetition_matches(repetition, predicate));
+                let Some(repetition) = found else { return Spot::Absent };
+                repetition
+            }
+            Selector::First | Selector::Every => nth(field, separator, 1),
+        };
+        let alone = step.below == [None; 2] && self.is_text(segment, step.number);
+        if alone { leaf(repetition) } else { self.descend(repetition, step.below) }
+    }
+
+    /// The first subcomponent of the first component of the first repetition.
+    fn first_piece<'m>(&self, field: &'m [u8]) -> &'m [u8] {
+        let Separators { repetition, component, subcomponent, .. } = self.separators;
+        let end = field.iter().position(|byte| [repetition, component, subcomponent].contains(&Some(*byte)));
+        &field[..end.unwrap_or(field.len())]
+    }
+
+    fn repetition_matches(&self, repetition: &[u8], predicate: &Predicate) -> bool {
+        is(&self.spot_value(self.descend(repetition, [Some(predicate.number), predicate.below[0]])), &predicate.value)
+    }
+
     /// The whole of a field, where it is not split into repetitions: MSH-1 and MSH-2, and text that is named alone.
     fn whole_field<'m>(&'m self, segment: &Segment, step: &FieldStep) -> Option<Spot<'m>> {
         if segment.id == *b"MSH" && step.number <= 2 {
@@ -249,10 +285,7 @@ impl Message {
         // A field that is deleted is so in all its repetitions, whichever the path asks for.
         let deleted = field == DELETED && reach == Reach::First;
         let selector = if deleted { &Selector::First } else { &step.repetition };
-        let matches = |repetition, predicate: &Predicate| {
-            let spot = self.descend(repetition, [Some(predicate.number), predicate.below[0]]);
-            is(&self.spot_value(spot), &predicate.value)
-        };
+        let matches = |repetition, predicate: &Predicate| self.repetition_matches(repetition, predicate);
         select(split(field, self.separators.repetition), selector, reach, matches)
     }
 
@@ -345,14 +378,7 @@ fn nth(bytes: &[u8], separator: Option<u8>, number: u16) -> &[u8] {
     let Some(separator) = separator else {
         return if number == 1 { bytes } else { b"" };
     };
-    let mut start = 0;
-    let mut left = number;
-    for end in memchr::memchr_iter(separator, bytes).chain([bytes.len()]) {
-        left -= 1;
-        if left == 0 {
-            return &bytes[start..end];
-        }
-        start = end + 1;
-    }
-    b""
+    // Fields are short: looking at one byte after another finds a separator sooner than a search made for long texts.
+    let mut pieces = bytes.split(|byte| *byte == separator);
+    pieces.nth(usize::from(number) - 1).unwrap_or_default()
 }
