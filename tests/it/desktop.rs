@@ -8,23 +8,23 @@ use tokio::net::TcpListener;
 use crate::fixture::{Gateway, Viewer};
 
 /// A CCOW application that has joined.
-struct Application {
+pub(crate) struct Application {
     http: reqwest::Client,
     manager: String,
-    participant: String,
+    pub(crate) participant: String,
 }
 
 /// The value of `name` in a reply.
-fn output(reply: &str, name: &str) -> String {
+pub(crate) fn output(reply: &str, name: &str) -> String {
     let found = form_urlencoded::parse(reply.as_bytes()).find(|(own, _)| own == name);
     found.unwrap_or_else(|| panic!("no {name} in {reply}")).1.into_owned()
 }
 
-/// Where an application is called back: it takes whatever it is told.
-async fn callbacks() -> String {
+/// Where an application is called back, which answers everything with `answer`.
+async fn callbacks(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let routes = axum::Router::new().fallback(async || "decision=accept&reason=");
+    let routes = axum::Router::new().fallback(async move || answer);
     tokio::spawn(async move { axum::serve(listener, routes).await });
     format!("http://{address}/participant")
 }
@@ -36,11 +36,16 @@ async fn call(http: &reqwest::Client, url: &str, arguments: &[(&str, &str)]) -> 
 }
 
 impl Application {
-    /// Joins the context of the desktop `workstation`, without a wish to be asked about changes.
+    /// Joins the context of the desktop `workstation`, and accepts every change.
     async fn join(gateway: &Gateway, name: &str, workstation: &str) -> Self {
-        let http = reqwest::Client::new();
         let desktop = gateway.node.adapters.iter().find(|(adapter, _)| &**adapter == "desktop").unwrap();
-        let registry = format!("http://{}/", desktop.1);
+        Self::join_at(&desktop.1.to_string(), name, workstation, "decision=accept&reason=").await
+    }
+
+    /// Joins at the registry that listens at `address`, and answers every callback with `answer`.
+    pub(crate) async fn join_at(address: &str, name: &str, workstation: &str, answer: &'static str) -> Self {
+        let http = reqwest::Client::new();
+        let registry = format!("http://{address}/");
         let described = format!("clientHostName:{workstation}");
         let located = call(
             &http,
@@ -55,13 +60,13 @@ impl Application {
         )
         .await;
         let manager = output(&located, "componentUrl");
-        let participant = callbacks().await;
+        let participant = callbacks(answer).await;
         let arguments = [
             ("interface", "ContextManager"),
             ("method", "JoinCommonContext"),
             ("applicationName", name),
             ("contextParticipant", &participant),
-            ("survey", "false"),
+            ("survey", "true"),
             ("wait", "false"),
         ];
         let joined = call(&http, &manager, &arguments).await;
@@ -69,13 +74,13 @@ impl Application {
         Self { http, manager, participant }
     }
 
-    async fn call(&self, interface: &str, method: &str, arguments: &[(&str, &str)]) -> String {
+    pub(crate) async fn call(&self, interface: &str, method: &str, arguments: &[(&str, &str)]) -> String {
         let named = [&[("interface", interface), ("method", method)], arguments].concat();
         call(&self.http, &self.manager, &named).await
     }
 
     /// Sets these items and publishes the change; gives the reply to the last call.
-    async fn set(&self, names: &str, values: &str) -> String {
+    pub(crate) async fn set(&self, names: &str, values: &str) -> String {
         let coupon = ("participantCoupon", &*self.participant);
         let started = self.call("ContextManager", "StartContextChanges", &[coupon]).await;
         let context = output(&started, "contextCoupon");

@@ -49,6 +49,10 @@ kind = "mllp"
 listen = "127.0.0.1:0"
 batch = "split"
 answer.transient = "AE"
+[adapter.desktop]
+kind = "ccow"
+listen = "127.0.0.1:0"
+mapping = "ccow/base"
 "#;
 
 pub(super) struct Gateway {
@@ -142,8 +146,12 @@ impl Gateway {
     }
 
     pub(super) async fn peer(&self, adapter: &str) -> Peer {
-        let address = self.word("listens", &format!("adapter {adapter}"));
-        Peer(TcpStream::connect(address).await.unwrap())
+        Peer(TcpStream::connect(self.address(adapter)).await.unwrap())
+    }
+
+    /// Where this adapter listens.
+    pub(super) fn address(&self, adapter: &str) -> &str {
+        self.word("listens", &format!("adapter {adapter}"))
     }
 
     /// How large a core of it may be, as the system says: soft limit, hard limit.

@@ -5,6 +5,7 @@
 //! are the answers that are to hold a context, as whoever gets them may read it. What is no patient's carries no mark: control
 //! ids, kinds of messages, users, names of subscribers and of events that the catalogue has.
 
+mod desktop;
 mod gateway;
 mod messages;
 mod requests;
@@ -55,6 +56,7 @@ async fn run(format: &str) -> String {
     let topic = gateway.topic("drjones").await;
     messages::send_all(&gateway).await;
     requests::ask_all(&gateway, &topic).await;
+    desktop::commit_all(&gateway).await;
     requests::handle_again(&gateway).await;
     for path in ["/metrics", "/readyz", "/healthz", "/mappings", "/sessions", "/subscribers"] {
         expect_none(path, gateway.operator(path).await.as_bytes());
