@@ -80,7 +80,13 @@ impl MapArguments {
             .map_or_else(|| protocol_of(&message.bytes), Mapping::protocol);
         let fields = match read_message(protocol, &message.bytes) {
             Ok(fields) => fields,
-            Err(reason) => return Shown { error: Some(reason), refused: true, ..shown },
+            Err(reason) => {
+                return Shown {
+                    error: Some(format!("this cannot be read as a message: {reason}")),
+                    refused: true,
+                    ..shown
+                };
+            }
         };
         match set.select(configured, protocol, &*fields) {
             Some(mapping) => self.mapped(mapping, &fields, shown),

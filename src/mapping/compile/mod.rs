@@ -17,7 +17,7 @@ use fhircast_gateway_adapter_api::{Grammar, Path};
 use super::absent;
 use super::age::NotAfter;
 use super::condition::Condition;
-use super::diagnostics::{Problem, did_you_mean};
+use super::diagnostics::{Problem, did_you_mean, nearest};
 use super::expression::{Expression, Template};
 use super::file::{Entry, Item, Kind, Table, Text};
 use super::futile;
@@ -27,6 +27,7 @@ use super::plan::{EventRule, Placed, Plan, ResourcePlan, SessionPlan};
 use super::reachable;
 use super::source::{Place, Sources};
 use crate::fhircast::EventName;
+use crate::fhircast::catalogue::DEFINITIONS;
 
 pub(crate) use event_context::EventContext;
 
@@ -236,7 +237,9 @@ impl FileCompiler<'_, '_> {
         match EventName::parse(&text.text) {
             Ok(name) => Some(name),
             Err(error) => {
-                self.problem(Problem::new(text.whole(), format!("`{}` is no event: {error}", text.text)));
+                let problem = Problem::new(text.whole(), format!("`{}` is no event: {error}", text.text));
+                let near = nearest(&text.text, DEFINITIONS.iter().map(|definition| definition.name));
+                self.problem(Problem { help: near.map(|near| format!("did you mean `{near}`?")), ..problem });
                 None
             }
         }
