@@ -36,8 +36,8 @@ use crate::process;
 use crate::security::{Authenticator, AuthenticatorError, ServerTls};
 use crate::sessions::Directory;
 use crate::store::{
-    AuditFiles, AuditFilesError, AuditReader, Disk, Journal, MappingFilesError, Retention, SiteKey, SiteKeyError,
-    Store, StoreError,
+    AuditFiles, AuditFilesError, AuditReader, Disk, Journal, MappingFilesError, OperatorToken, OperatorTokenError,
+    Retention, SiteKey, SiteKeyError, Store, StoreError,
 };
 use crate::telemetry::metrics::{Measured, Messages, Metrics, Responses};
 use crate::telemetry::{Condition, LogFormat, TraceSettings};
@@ -90,6 +90,9 @@ pub enum StartError {
     /// The system gives the audit log no thread of its own.
     #[error("cannot start the audit log: {0}")]
     AuditThread(io::Error),
+    /// The operator's commands can be given no token.
+    #[error(transparent)]
+    OperatorToken(#[from] OperatorTokenError),
     /// The store's directory cannot be used.
     #[error(transparent)]
     SiteKey(#[from] SiteKeyError),
@@ -148,6 +151,7 @@ pub struct Node {
     pub sessions: Arc<Directory>,
     /// What came in.
     pub journal: Arc<Journal>,
+    operator_token: OperatorToken,
     gateway: Arc<Gateway>,
     mappings: Arc<MappingsInForce>,
     reload: Reload,
@@ -231,7 +235,11 @@ impl Plan {
         let site_key = SiteKey::open(&self.config.store.directory)?;
         let store = Store::open(&self.config.store.directory, &site_key, retention(&self.config), Arc::clone(&clock))?;
         let audit = open_audit_log(&self.config)?;
-        self.start_with(clock, site_key, audit, store).await
+        let directory = self.config.store.directory.clone();
+        let node = self.start_with(clock, site_key, audit, store).await?;
+        // Now that every address is this gateway's: the file of another that runs already stays as it is.
+        node.operator_token.write(&directory)?;
+        Ok(node)
     }
 
     /// As [`Plan::start`], with a key handed in and without an audit log: leaves no trace on disk.
@@ -303,7 +311,7 @@ impl Plan {
             hub,
             mappings: Arc::clone(&node.mappings),
         };
-        let admin_routes = admin_routes.routes(health.routes_for_operator());
+        let admin_routes = admin_routes.routes(node.operator_token.clone(), health.routes_for_operator());
         node.last.spawn(http::serve(admin.0, None, admin_routes, config.http.limits.clone(), node.end.clone()));
         node.watch_health();
         if let Some(feed) = feed {
@@ -366,6 +374,7 @@ impl Node {
             adapters: Vec::new(),
             sessions,
             journal,
+            operator_token: OperatorToken::random()?,
             gateway: Arc::new(gateway),
             mappings: Arc::new(mappings),
             reload: Reload::default(),
@@ -477,6 +486,11 @@ impl Node {
             // A store that is closed cannot fail any more.
             std::future::pending().await
         }
+    }
+
+    /// What the operator's API asks for.
+    pub fn operator_token(&self) -> &OperatorToken {
+        &self.operator_token
     }
 
     /// Whether the event loop turns.

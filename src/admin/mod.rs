@@ -3,7 +3,8 @@
 //! running gateway can do.
 //!
 //! Serves only callers that name this machine as host, so that a web page the operator has open cannot read it by a name
-//! that it made point here; and no page of another origin, so that none can send anything blindly either.
+//! that it made point here; and no page of another origin, so that none can send anything blindly either. What changes something,
+//! or tells a topic, is for those who show the operator's token, which is in a file of the gateway's own user.
 
 mod messages;
 
@@ -22,6 +23,7 @@ use crate::gateway::Gateway;
 use crate::hub::{Hub, Subscriber};
 use crate::loading::{MappingsInForce, MappingsStatus};
 use crate::sessions::{Directory, Seat, Session};
+use crate::store::OperatorToken;
 use crate::telemetry::metrics::{MEDIA_TYPE, Metrics};
 
 /// What the API shows.
@@ -77,17 +79,21 @@ const MOST_SUBSCRIBERS: usize = 10_000;
 const MOST_BODY: usize = 16 << 10;
 
 impl Admin {
-    /// The API's routes, and those that tell its `health`.
-    pub(crate) fn routes(self, health: Router) -> Router {
-        Router::new()
+    /// The API's routes, and those that tell its `health`; what changes something, or tells a topic, is for who shows `token`.
+    pub(crate) fn routes(self, token: OperatorToken, health: Router) -> Router {
+        let guarded = Router::new()
             .route("/sessions", get(sessions))
             .route("/topic", get(topic))
             .route("/messages/{id}/reprocess", post(messages::reprocess))
             .route("/messages/{id}/handled", post(messages::handled))
+            .route("/mappings/reload", post(reload_mappings))
+            .route_layer(middleware::from_fn_with_state(token, only_operators));
+        let open = Router::new()
             .route("/subscribers", get(subscribers))
             .route("/mappings", get(mappings))
-            .route("/mappings/reload", post(reload_mappings))
-            .route("/metrics", get(metrics))
+            .route("/metrics", get(metrics));
+        guarded
+            .merge(open)
             .with_state(self)
             .merge(health)
             .layer(DefaultBodyLimit::max(MOST_BODY))
@@ -131,6 +137,16 @@ async fn metrics(State(admin): State<Admin>) -> Response {
         Ok(text) => ([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+/// Refuses whoever cannot read the token's file: other users of this machine.
+async fn only_operators(State(token): State<OperatorToken>, request: Request, next: Next) -> Response {
+    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if shown.and_then(|value| value.strip_prefix("Bearer ")).is_some_and(|shown| token.is(shown)) {
+        return next.run(request).await;
+    }
+    let text = "show the operator's token: it is in operator.token, in store.directory\n";
+    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], text).into_response()
 }
 
 /// Refuses whoever asks by a name that is not this machine's: a page elsewhere may have made its own name point here.

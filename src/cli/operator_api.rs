@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::Failure;
 use crate::config::Config;
+use crate::store::{OperatorToken, Secret, SecretFileError};
 
 /// How long an answer may take: longer than the store may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -16,6 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct OperatorApi {
     base: String,
     client: Client,
+    token: Result<Secret, SecretFileError>,
 }
 
 /// What the gateway answered.
@@ -31,7 +33,9 @@ impl OperatorApi {
         // On this machine, whatever proxy leads to others.
         let client = Client::builder().no_proxy().timeout(PATIENCE).build();
         let client = client.map_err(|error| Failure::Failed(format!("error: {error}")))?;
-        Ok(Self { base: format!("http://{}", config.admin.listen), client })
+        // Not every question needs it.
+        let token = OperatorToken::read(&config.store.directory);
+        Ok(Self { base: format!("http://{}", config.admin.listen), client, token })
     }
 
     /// The answer to a question, which must be one.
@@ -64,9 +68,31 @@ impl OperatorApi {
                 self.base
             ))
         };
+        let request = match &self.token {
+            Ok(token) => request.bearer_auth(token.reveal()),
+            Err(_) => request,
+        };
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(self.no_operator());
+        }
         Ok(Answer { status, body: response.text().await.map_err(unreachable)? })
+    }
+}
+
+impl OperatorApi {
+    fn no_operator(&self) -> Failure {
+        let why = match &self.token {
+            Ok(_) => "the token in `store.directory` is another gateway's".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Failure::Failed(format!(
+            "error: the gateway at {} does this only for who can read its token: {why}\n  = help: run this command as the user \
+             that the gateway runs as, with the same --config and --set; where `store.directory` is relative, in the same \
+             directory too",
+            self.base
+        ))
     }
 }
 

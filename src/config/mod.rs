@@ -271,11 +271,7 @@ impl Config {
         let (hub, admin) = (self.http.listen.ip(), self.admin.listen.ip());
         if !admin.is_loopback() {
             let text = format!("`admin.listen` must be a loopback address, not {admin}");
-            refuse(
-                "admin",
-                text,
-                "the operator's API has no authentication: reach it through a tunnel to this machine",
-            );
+            refuse("admin", text, "the operator's API has no TLS: reach it through a tunnel to this machine");
         }
         if hub.is_loopback() {
             return;

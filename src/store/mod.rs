@@ -9,6 +9,7 @@ mod database;
 mod directory_watch;
 mod journal;
 mod mapping_files;
+mod operator_token;
 mod pem_files;
 mod records;
 mod secret_file;
@@ -23,6 +24,7 @@ pub use database::{
 pub use directory_watch::{DirectoryWatch, DirectoryWatchError};
 pub use journal::{Admission, Journal, MessageKey, Ticket, sha_256};
 pub use mapping_files::{MappingFile, MappingFilesError, mapping_files};
+pub use operator_token::{OperatorToken, OperatorTokenError};
 pub use pem_files::{PemFileError, PemFiles, pem_file, pem_files};
 pub use records::{
     AnswerRecord, ContextRecord, EventRecord, MessageRecord, Record, ReprocessingRecord, SessionRecord,

@@ -80,6 +80,12 @@ impl Running {
         format!("admin.listen={}", self.address("operator").trim_start_matches("http://"))
     }
 
+    /// The program, as the operator of this gateway.
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let store = format!("store.directory={}", self.directory.join("data").display());
+        run(&[&["--set", &self.admin(), "--set", &store], arguments].concat())
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
@@ -134,8 +140,7 @@ fn run_tells_its_addresses_serves_and_ends_cleanly_on_ctrl_c() {
     for word in ["hub.url", "adapter ris", "operator", "vendors/acme-ris"] {
         assert!(said.contains(word), "no {word} in {said}");
     }
-    let admin = gateway.admin();
-    let (code, topic, errors) = run(&["--set", &admin, "sessions", "--user", "drjones"]);
+    let (code, topic, errors) = gateway.run(&["sessions", "--user", "drjones"]);
     assert_eq!(code, 0, "{errors}");
     let mut listen = program();
     listen.args(["listen", "--count", "1", "--topic", topic.trim(), "--hub", gateway.address("hub.url")]);
@@ -155,7 +160,7 @@ fn run_tells_its_addresses_serves_and_ends_cleanly_on_ctrl_c() {
     heard.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("ImagingStudy-open") && rest.contains("ACC-2026-004711"), "{rest}");
     assert!(listen.wait().unwrap().success());
-    let (_, sessions, _) = run(&["--set", &admin, "sessions"]);
+    let (_, sessions, _) = gateway.run(&["sessions"]);
     assert!(sessions.contains("drjones") && sessions.contains(topic.trim()), "{sessions}");
     let (code, rest, errors) = gateway.interrupt();
     assert_eq!(code, 0, "{errors}");

@@ -19,6 +19,7 @@ mod mapping_tools;
 mod mappings;
 mod messages;
 mod old_news;
+mod operator;
 mod reload;
 mod service;
 mod syslog;

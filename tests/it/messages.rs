@@ -308,6 +308,7 @@ async fn a_page_of_another_origin_can_have_nothing_done() {
         ("reprocess", "application/json", Some(own.as_str()), None, 200),
     ] {
         let mut request = reqwest::Client::new().post(format!("{own}/messages/1/{path}")).body(body.clone());
+        request = request.bearer_auth(gateway.node.operator_token().reveal());
         request = request.header(header::CONTENT_TYPE, kind);
         for (name, value) in [(header::ORIGIN, origin), (header::HOST, host)] {
             if let Some(value) = value {
@@ -320,6 +321,7 @@ async fn a_page_of_another_origin_can_have_nothing_done() {
     viewer.expect_event("ImagingStudy-open").await;
     for (operator, expected) in [("", 400), (" ", 400), ("a\nb", 400), (&"a".repeat(101), 400), ("Anna Ö.", 200)] {
         let request = reqwest::Client::new().post(format!("{own}/messages/1/reprocess"));
+        let request = request.bearer_auth(gateway.node.operator_token().reveal());
         let status = request.json(&json!({"operator": operator, "dry_run": true})).send().await.unwrap().status();
         assert_eq!(status, expected, "{operator:?}");
     }

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use fhircast_gateway::sessions::Seat;
+use fhircast_gateway::store::OperatorToken;
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -116,13 +117,17 @@ impl Gateway {
     /// What the operator gets at `path`.
     pub(super) async fn operator(&self, path: &str) -> String {
         let url = format!("{}{path}", self.word("operator", ""));
-        self.client.get(url).send().await.unwrap().text().await.unwrap()
+        self.client.get(url).bearer_auth(self.token()).send().await.unwrap().text().await.unwrap()
+    }
+
+    fn token(&self) -> String {
+        OperatorToken::read(&self.directory.path().join("data")).unwrap().reveal().to_owned()
     }
 
     /// What the operator gets who sends this to `path`.
     pub(super) async fn order(&self, path: &str, order: &Value) -> String {
         let url = format!("{}{path}", self.word("operator", ""));
-        self.client.post(url).json(order).send().await.unwrap().text().await.unwrap()
+        self.client.post(url).bearer_auth(self.token()).json(order).send().await.unwrap().text().await.unwrap()
     }
 
     pub(super) async fn topic(&self, user: &str) -> String {
