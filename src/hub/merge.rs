@@ -77,7 +77,7 @@ impl Prepared {
         })?;
         let name = close.name.to_string();
         self.publish_own(close)?;
-        info!(topic = %retired.session(), event = name, "Context closed: its patient was merged into another.");
+        info!(topic = %retired.session(), event = name, "Context of a patient who was merged into another: closes once that is kept.");
         Ok((name, id))
     }
 }

@@ -115,8 +115,10 @@ impl Topic {
             }
             Command::Lapse => self.lapse(now, &mut effects),
             Command::Publish { event, version, policy, publisher } => {
+                let was_users = self.is_users;
                 self.is_users |= publisher == Publisher::Gateway;
-                self.publish(event, version, &policy, now, &mut effects)?;
+                // What is refused changes nothing.
+                self.publish(event, version, &policy, now, &mut effects).inspect_err(|_| self.is_users = was_users)?;
             }
             Command::Resubscribe { endpoint, wish } => self.resubscribe(endpoint, wish, now, &mut effects)?,
             Command::Subscribe { endpoint, wish, policy } => {
