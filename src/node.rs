@@ -33,7 +33,7 @@ use crate::hub::{Hub, RestoreError};
 use crate::loading::{LoadError, Loaded, MappingsInForce, MappingsStatus, load};
 use crate::mapping::{Diagnostics, MappingSet};
 use crate::process;
-use crate::security::{Authenticator, AuthenticatorError, ServerTls};
+use crate::security::{Authenticator, AuthenticatorError, ServerTls, TokenIssuer};
 use crate::sessions::Directory;
 use crate::store::{
     AuditFiles, AuditFilesError, AuditReader, Disk, Journal, MappingFilesError, OperatorToken, OperatorTokenError,
@@ -261,69 +261,69 @@ impl Plan {
         let Self { config, adapters, mappings, tls } = self;
         let authenticator = Authenticator::from_settings(&config.auth, &site_key, Arc::clone(&clock))?;
         let token_issuer = authenticator.token_issuer();
-        let http = bind(config.http.listen, "the hub", "http.listen").await?;
-        let admin = bind(config.admin.listen, "the operator's API", "admin.listen").await?;
-        let connector = match &config.hub.connector {
-            Some(settings) => Some(bind(settings.listen, "the connector", "hub.connector.listen").await?),
-            None => None,
-        };
-        let bound = bind_adapters(adapters).await?;
-        let sources = bound.iter().map(|adapter| source_of(adapter, &config)).collect();
-        let started = clock.now();
+        let Listeners { http, admin, connector, adapters } = Listeners::bind(&config, adapters).await?;
+        let (hub_address, started) = (http.1, clock.now());
         let mut node = Node::assemble(
             &config,
             mappings,
-            sources,
-            Arc::clone(&clock),
+            adapters.iter().map(|adapter| source_of(adapter, &config)).collect(),
+            clock,
             site_key,
             (authenticator, audit, store),
-            (http.1, admin.1),
+            (hub_address, admin.1),
         )?;
-        let hub = node.gateway.hub.clone();
-        let http_address = http.1;
-        let mut routes = hub.routes();
-        if let Some(issuer) = token_issuer {
-            let sessions = Arc::clone(&node.sessions);
-            node.token_url = Some(hub.url_at(TOKEN_PATH, http_address, tls.is_some()));
-            routes = routes.merge(
-                TokenEndpoint { issuer, sessions, hub: hub.clone(), audit: node.gateway.audit.clone(), clock }.routes(),
-            );
-        }
-        let (responses, health) = (Responses::new(), node.health.clone());
-        let routes = responses.measured(routes.merge(health.routes_for_strangers()));
+        let responses = Responses::new();
+        let routes = responses.measured(node.hub_routes(token_issuer, hub_address, tls.is_some()));
         node.serve_http(http, tls.clone(), routes, config.http.limits.clone());
-        node.keep_certificates(certificates(tls.as_ref(), &bound), reload_every(tls.as_deref()));
-        let admin_routes = Admin {
-            sessions: Arc::clone(&node.sessions),
-            gateway: Arc::clone(&node.gateway),
-            hub_url: node.hub_url.as_str().into(),
-            metrics: Metrics::new(Measured {
-                messages: Arc::clone(&node.gateway.measures),
-                responses,
-                hub: hub.clone(),
-                adapters: bound.iter().map(BoundAdapter::figures).collect(),
-                audit: node.gateway.audit.clone(),
-                audit_feed: feed.as_ref().map(Feed::watched).unwrap_or_default(),
-                store: node.gateway.store.clone(),
-                readiness: health.readiness.clone(),
-                started,
-            }),
-            hub,
-            mappings: Arc::clone(&node.mappings),
-        };
-        let admin_routes = admin_routes.routes(node.operator_token.clone(), health.routes_for_operator());
-        node.last.spawn(http::serve(admin.0, None, admin_routes, config.http.limits.clone(), node.end.clone()));
+        node.keep_certificates(certificates(tls.as_ref(), &adapters), reload_every(tls.as_deref()));
+        let metrics = Metrics::new(Measured {
+            messages: Arc::clone(&node.gateway.measures),
+            responses,
+            hub: node.gateway.hub.clone(),
+            adapters: adapters.iter().map(BoundAdapter::figures).collect(),
+            audit: node.gateway.audit.clone(),
+            audit_feed: feed.as_ref().map(Feed::watched).unwrap_or_default(),
+            store: node.gateway.store.clone(),
+            readiness: node.health.readiness.clone(),
+            started,
+        });
+        node.serve_operator(admin.0, metrics, config.http.limits.clone());
         node.watch_health();
         if let Some(feed) = feed {
             node.last.spawn(feed.run(node.end.clone()));
         }
         if let Some(listener) = connector {
-            node.serve_connector(listener, &config, http_address);
+            node.serve_connector(listener, &config, hub_address);
         }
         node.keep_mappings(&config);
-        node.run_adapters(bound);
-        health.readiness.met(Condition::Listeners);
+        node.run_adapters(adapters);
+        node.health.readiness.met(Condition::Listeners);
         Ok(node)
+    }
+}
+
+/// Every address, held.
+struct Listeners {
+    http: Listener,
+    admin: Listener,
+    connector: Option<Listener>,
+    adapters: Vec<BoundAdapter>,
+}
+
+/// A listener, and where it listens: the system may have chosen the port.
+type Listener = (TcpListener, SocketAddr);
+
+impl Listeners {
+    async fn bind(config: &Config, adapters: Vec<Adapter>) -> Result<Self, StartError> {
+        Ok(Self {
+            http: bind(config.http.listen, "the hub", "http.listen").await?,
+            admin: bind(config.admin.listen, "the operator's API", "admin.listen").await?,
+            connector: match &config.hub.connector {
+                Some(settings) => Some(bind(settings.listen, "the connector", "hub.connector.listen").await?),
+                None => None,
+            },
+            adapters: bind_adapters(adapters).await?,
+        })
     }
 }
 
@@ -386,18 +386,37 @@ impl Node {
         })
     }
 
-    fn serve_http(
-        &self,
-        (listener, _): (TcpListener, SocketAddr),
-        tls: Option<Arc<ServerTls>>,
-        routes: Router,
-        limits: HttpSettings,
-    ) {
+    /// What is served at the hub's listener, which listens at `address`, over TLS or not.
+    fn hub_routes(&mut self, token_issuer: Option<Arc<TokenIssuer>>, address: SocketAddr, secure: bool) -> Router {
+        let hub = self.gateway.hub.clone();
+        let routes = hub.routes().merge(self.health.routes_for_strangers());
+        let Some(issuer) = token_issuer else { return routes };
+        self.token_url = Some(hub.url_at(TOKEN_PATH, address, secure));
+        let (sessions, clock) = (Arc::clone(&self.sessions), Arc::clone(&self.gateway.clock));
+        let endpoint = TokenEndpoint { issuer, sessions, hub, audit: self.gateway.audit.clone(), clock };
+        routes.merge(endpoint.routes())
+    }
+
+    /// Serves the operator until everything else has drained.
+    fn serve_operator(&self, listener: TcpListener, metrics: Metrics, limits: HttpSettings) {
+        let admin = Admin {
+            sessions: Arc::clone(&self.sessions),
+            gateway: Arc::clone(&self.gateway),
+            hub_url: self.hub_url.as_str().into(),
+            metrics,
+            hub: self.gateway.hub.clone(),
+            mappings: Arc::clone(&self.mappings),
+        };
+        let routes = admin.routes(self.operator_token.clone(), self.health.routes_for_operator());
+        self.last.spawn(http::serve(listener, None, routes, limits, self.end.clone()));
+    }
+
+    fn serve_http(&self, (listener, _): Listener, tls: Option<Arc<ServerTls>>, routes: Router, limits: HttpSettings) {
         self.tasks.spawn(http::serve(listener, tls, routes, limits, self.shutdown.clone()));
     }
 
     /// Serves the connector of a hub that listens at `hub`, where it is configured.
-    fn serve_connector(&mut self, listener: (TcpListener, SocketAddr), config: &Config, hub: SocketAddr) {
+    fn serve_connector(&mut self, listener: Listener, config: &Config, hub: SocketAddr) {
         let hub_endpoint = self.gateway.hub.powercast_url(hub, config.http.tls.is_some());
         let Some((settings, hub_endpoint)) = config.hub.connector.as_ref().zip(hub_endpoint) else { return };
         self.connector_url = Some(format!("http://{}", listener.1));
@@ -662,7 +681,7 @@ fn source_of(adapter: &BoundAdapter, config: &Config) -> (Arc<str>, Source) {
     (Arc::clone(&adapter.name), Source { reader: adapter.reader(), mapping, mapping_required })
 }
 
-async fn bind(address: SocketAddr, purpose: &str, key: &str) -> Result<(TcpListener, SocketAddr), StartError> {
+async fn bind(address: SocketAddr, purpose: &str, key: &str) -> Result<Listener, StartError> {
     let failed = |source| StartError::Bind { address, purpose: purpose.to_owned(), key: key.to_owned(), source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;

@@ -137,6 +137,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, environment: Vec<(Str
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    if !matches!(arguments.command, None | Some(Command::Run | Command::Demo)) {
+        // `fhircast-gateway messages | head` ends quietly, as other commands do; a gateway lives on without its terminal.
+        sigpipe::reset();
+    }
     match dispatch(arguments, &environment) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Refused(text)) => {

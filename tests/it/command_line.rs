@@ -237,3 +237,13 @@ fn send_without_a_receiver_says_what_to_do() {
     assert_eq!(code, 1);
     assert!(errors.contains("127.0.0.1:1") && errors.contains("is it running"), "{errors}");
 }
+
+#[test]
+fn a_reader_that_has_read_enough_ends_a_command_quietly() {
+    let mut command = program();
+    let mut child =
+        command.args(["mapping", "reference"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let (_, _, errors) = finished(child.wait_with_output().unwrap());
+    assert_eq!(errors, "");
+}
