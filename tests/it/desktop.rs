@@ -1,6 +1,5 @@
 //! From a desktop's CCOW applications to modern applications' screens.
 
-use fhircast_gateway::client::{Frame, Subscriber, SubscriberOptions};
 use fhircast_gateway::sessions::Seat;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -102,12 +101,7 @@ async fn gateway() -> Gateway {
 /// An application that follows who sits at `workstation`.
 async fn viewer(gateway: &Gateway, workstation: &str) -> Viewer {
     let seat = Seat { user: None, workstation: Some(workstation.to_owned()) };
-    let topic = gateway.node.sessions.topic(&seat).unwrap();
-    let events = ["Patient-open", "Patient-close", "UserLogout"].map(str::to_owned);
-    let subscriber = Subscriber::subscribe(&gateway.node.hub_url, &topic, &events, SubscriberOptions::default());
-    let mut viewer = Viewer { subscriber: subscriber.await.unwrap() };
-    assert!(matches!(viewer.frame().await, Frame::Confirmation { .. }));
-    viewer
+    gateway.subscriber_at(&seat).await
 }
 
 fn patient(event: &Value) -> (&str, &str) {

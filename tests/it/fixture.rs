@@ -104,8 +104,13 @@ impl Gateway {
 
     /// A connected subscriber of every event of a user's session.
     pub(crate) async fn subscriber(&self, user: &str) -> Viewer {
+        self.subscriber_at(&Seat { user: Some(user.to_owned()), workstation: None }).await
+    }
+
+    /// A connected subscriber of every event of whoever sits there.
+    pub(crate) async fn subscriber_at(&self, seat: &Seat) -> Viewer {
         let events = ALL_EVENTS.map(str::to_owned);
-        let topic = self.topic(user);
+        let topic = self.node.sessions.topic(seat).unwrap();
         let subscriber = Subscriber::subscribe(&self.node.hub_url, &topic, &events, SubscriberOptions::default());
         let mut viewer = Viewer { subscriber: subscriber.await.unwrap() };
         assert!(matches!(viewer.frame().await, Frame::Confirmation { .. }));
@@ -191,7 +196,9 @@ pub(crate) struct Acknowledgement(pub String);
 impl Acknowledgement {
     /// MSA-1.
     pub(crate) fn code(&self) -> &str {
-        self.0.lines().find_map(|line| line.strip_prefix("MSA|")).and_then(|rest| rest.split('|').next()).unwrap_or("")
+        // The separator is the sender's own.
+        let rest = self.0.lines().find_map(|line| line.strip_prefix("MSA")).unwrap_or("");
+        rest.chars().next().and_then(|separator| rest.split(separator).nth(1)).unwrap_or("")
     }
 
     #[track_caller]

@@ -2,11 +2,12 @@
 //! public event validator (clients.md, 2.6 V), wherever the source has the data; as a subscriber sees it, through a whole
 //! gateway.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
 use fhircast_gateway::mapping::{Mapping, cases};
+use fhircast_gateway::sessions::Seat;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -16,7 +17,7 @@ use crate::mappings::{hl7, shipped_set};
 /// A sample message, and the event that it opens with.
 struct Sample {
     message: String,
-    user: String,
+    seat: Seat,
     event: String,
 }
 
@@ -38,31 +39,36 @@ async fn cli_41_opens_made_of_sample_messages_satisfy_the_validators_schema() {
 /// Sends the samples of one mapping to a gateway whose listener it is, and looks at what subscribers get.
 async fn check(mapping: &str, samples: &[Sample]) {
     let gateway = Gateway::in_the_past(&[&format!("adapter.ris.mapping={mapping}")]).await;
-    let mut viewers: BTreeMap<&str, Viewer> = BTreeMap::new();
-    for Sample { user, .. } in samples {
-        if !viewers.contains_key(user.as_str()) {
-            viewers.insert(user, gateway.subscriber(user).await);
+    let mut viewers: HashMap<&Seat, Viewer> = HashMap::new();
+    for Sample { seat, .. } in samples {
+        if !viewers.contains_key(seat) {
+            viewers.insert(seat, gateway.subscriber_at(seat).await);
         }
     }
     let mut ris = gateway.ris().await;
-    for Sample { message, user, event } in samples {
+    for Sample { message, seat, event } in samples {
         ris.send(message).await.expect_code("AA");
-        let notification = viewers.get_mut(user.as_str()).unwrap().expect_event(event).await;
+        let notification = viewers.get_mut(seat).unwrap().expect_event(event).await;
         check_event(&notification, message);
     }
 }
 
-/// The messages in all cases of a mapping that open anything on some user's screen.
+/// The messages in all cases of a mapping that open anything on somebody's screen.
 fn samples(mapping: &Mapping) -> Vec<Sample> {
     let mut samples = Vec::new();
     for text in case_texts(mapping.name()) {
         for fence in cases::fences(&text).into_iter().filter(|fence| fence.language == "hl7") {
             let outcome = mapping.outcome(&*hl7(fence.content.as_bytes()).unwrap());
             let first = &outcome["events"][0];
-            let user = first["session"]["user"].as_str().or(outcome["session"]["user"].as_str());
-            let event = first["event"].as_str();
-            let Some((event, user)) = event.filter(|event| event.ends_with("-open")).zip(user) else { continue };
-            samples.push(Sample { message: fence.content.into(), user: user.into(), event: event.into() });
+            let word = |name: &str| first["session"][name].as_str().or(outcome["session"][name].as_str());
+            // Whoever is named is the one whose screen it is, whatever the place.
+            let user = word("user").map(str::to_owned);
+            let workstation = word("workstation").map(str::to_owned).filter(|_| user.is_none());
+            let Some(event) = first["event"].as_str().filter(|event| event.ends_with("-open")) else { continue };
+            if user.is_some() || workstation.is_some() {
+                let seat = Seat { user, workstation };
+                samples.push(Sample { message: fence.content.into(), seat, event: event.into() });
+            }
         }
     }
     samples
