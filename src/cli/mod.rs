@@ -96,6 +96,18 @@ enum Command {
     Verify(verify::VerifyArguments),
 }
 
+impl Command {
+    /// Whether it talks to nobody: a peer that closes its connection must not end a command as a closed output does.
+    fn only_prints(&self) -> bool {
+        match self {
+            Self::Messages(arguments) => arguments.only_read(),
+            Self::Audit(_) | Self::Check(_) | Self::Config | Self::Map(_) | Self::Mapping(_) | Self::Store(_) => true,
+            Self::Test(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Why a command ended without having done its work.
 pub(crate) enum Failure {
     /// The configuration or the mappings are wrong: exit code 64.
@@ -137,8 +149,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, environment: Vec<(Str
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    if !matches!(arguments.command, None | Some(Command::Run | Command::Demo)) {
-        // `fhircast-gateway messages | head` ends quietly, as other commands do; a gateway lives on without its terminal.
+    if arguments.command.as_ref().is_some_and(Command::only_prints) {
+        // `fhircast-gateway messages | head` ends quietly, as other commands do.
         sigpipe::reset();
     }
     match dispatch(arguments, &environment) {

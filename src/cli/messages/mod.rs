@@ -32,6 +32,13 @@ pub(super) struct MessagesArguments {
     list: ListArguments,
 }
 
+impl MessagesArguments {
+    /// Whether they need the database alone, and no running gateway.
+    pub(super) fn only_read(&self) -> bool {
+        !matches!(self.command, Some(MessagesCommand::Reprocess(_) | MessagesCommand::Handled(_)))
+    }
+}
+
 #[derive(Subcommand)]
 enum MessagesCommand {
     /// List messages, the latest first (the same as no command)
@@ -44,8 +51,8 @@ enum MessagesCommand {
     Explain(explain::ExplainArguments),
     /// Have messages handled again by the running gateway, with its present mappings
     ///
-    /// The gateway takes the bytes as they came, and the mappings that it has in force: it reads mapping files when it starts. What
-    /// becomes of a message goes to subscribers like any other event, and settles a dead letter unless it is refused again. The
+    /// The gateway takes the bytes as they came, and the mappings that it has in force (`reload` renews them). What becomes of a
+    /// message goes to subscribers like any other event, and settles a dead letter unless it is refused again. The
     /// stored message never changes; its sender is told nothing.
     Reprocess(again::ReprocessArguments),
     /// Mark dead letters as handled: somebody has seen to them
