@@ -3,16 +3,13 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
-/// The addresses whose first `length` bits are those of `address`.
+/// A range of addresses, or a single one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Network {
-    address: IpAddr,
-    /// `length <= 32` for IPv4, `<= 128` for IPv6.
-    length: u8,
-}
+pub struct Network(IpNet);
 
 /// A text that is no range of addresses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,17 +19,7 @@ pub struct NetworkError(String);
 impl Network {
     /// Whether `address` is in the range. IPv4 written as IPv6 (`::ffff:10.1.2.3`) counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let differing = u32::from(own) ^ u32::from(other);
-                differing.leading_zeros() >= u32::from(self.length)
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let differing = u128::from(own) ^ u128::from(other);
-                differing.leading_zeros() >= u32::from(self.length)
-            }
-            _ => false,
-        }
+        self.0.contains(&address.to_canonical())
     }
 }
 
@@ -40,12 +27,8 @@ impl FromStr for Network {
     type Err = NetworkError;
 
     fn from_str(text: &str) -> Result<Self, NetworkError> {
-        let error = || NetworkError(text.to_owned());
-        let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
-        let address: IpAddr = address.parse().map_err(|_| error())?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        let length = length.map_or(Ok(longest), |length| length.parse().map_err(|_| error()))?;
-        if length > longest { Err(error()) } else { Ok(Self { address, length }) }
+        let single = |_| text.parse::<IpAddr>().map(IpNet::from);
+        text.parse().or_else(single).map(Self).map_err(|_| NetworkError(text.to_owned()))
     }
 }
 
